@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from domain.errors import Breach, Forbidden, invalid
+from domain.errors import Breach, Breaches, Forbidden, invalid
 from domain.stream import Text
 
 _ACTOR_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
@@ -80,14 +80,19 @@ class Command:
 
     def must_say_why(self) -> None:
         """Refuse a change to a committed goal that has no reason code or no words."""
+        breaches = Breaches()
         if self.why.code is None:
-            invalid("reason_code", "reason_required", "a committed goal changes only with a reason_code")
+            breaches.add("reason_code", "reason_required", "a committed goal changes only with a reason_code")
         if self.why.text is None:
-            invalid("reason", "reason_required", "a committed goal changes only with a reason in words")
+            breaches.add("reason", "reason_required", "a committed goal changes only with a reason in words")
+        breaches.refuse_if_any()
+
+    def must_give_words(self) -> None:
+        """Refuse what may happen without a reason code but not without words."""
+        if self.why.text is None:
+            invalid("reason", "reason_required", "this needs a reason in words")
 
     def must_be_one_of(self, people: set[str], what: str) -> None:
         """Refuse unless the actor is an admin or one of `people`."""
         if not self.actor.is_admin and self.actor.id not in people:
-            raise Forbidden(
-                Breach(None, "not_responsible", f"only its owner, the team's lead or an admin may {what}")
-            )
+            raise Forbidden(Breach(None, "not_responsible", f"only its owner, the team's lead or an admin may {what}"))

@@ -117,7 +117,7 @@ class Cycle(Aggregate):
         if not by.actor.is_admin:
             raise Forbidden(Breach(None, "admin_only", "only an admin reopens a cycle"))
         self._must_be(CycleState.CLOSED, "be reopened")
-        by.must_say_why()
+        by.must_give_words()
         self._happens(CycleReopened())
 
     def _must_be(self, state: CycleState, action: str) -> None:

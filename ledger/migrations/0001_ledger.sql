@@ -1,0 +1,114 @@
+-- The record, and what people must be able to erase beside it.
+
+CREATE SCHEMA ledger;
+CREATE SCHEMA people;
+
+-- One line a fact. Nothing here is ever changed or taken away.
+CREATE TABLE ledger.events (
+    position       bigint      NOT NULL,
+    stream_id      uuid        NOT NULL,
+    stream_version integer     NOT NULL,
+    type           text        NOT NULL COLLATE "C",
+    recorded_at    timestamptz NOT NULL,
+    line           text        NOT NULL COLLATE "C",
+    leaf_hash      bytea       NOT NULL,
+    CONSTRAINT events_position PRIMARY KEY (position),
+    CONSTRAINT events_stream_version UNIQUE (stream_id, stream_version)
+);
+CREATE INDEX events_recorded_at ON ledger.events (recorded_at, position);
+CREATE INDEX events_type ON ledger.events (type, position);
+
+CREATE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger is append-only: % of ledger.% is refused', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.events
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+-- ALWAYS: also for sessions that call themselves replicas.
+ALTER TABLE ledger.events ENABLE ALWAYS TRIGGER append_only;
+
+-- The one row that orders all appends: size, last time, and the Merkle frontier (32 bytes a complete subtree).
+-- Updated by every append: a low fillfactor keeps the versions of the row on its page.
+CREATE TABLE ledger.head (
+    is_head     boolean     PRIMARY KEY DEFAULT true CHECK (is_head),
+    size        bigint      NOT NULL DEFAULT 0,
+    recorded_at timestamptz NOT NULL DEFAULT 'epoch',
+    frontier    bytea       NOT NULL DEFAULT ''
+) WITH (fillfactor = 10);
+INSERT INTO ledger.head DEFAULT VALUES;
+
+-- Which stream was begun under which: key results under their objective, objectives under their cycle,
+-- feeds under their key result. Written with the first fact of a stream.
+CREATE TABLE ledger.streams (
+    stream_id uuid   PRIMARY KEY,
+    kind      text   NOT NULL,
+    parent_id uuid,
+    name      text,
+    begun     bigint GENERATED ALWAYS AS IDENTITY
+);
+CREATE INDEX streams_parent ON ledger.streams (parent_id, begun) WHERE parent_id IS NOT NULL;
+CREATE UNIQUE INDEX streams_name ON ledger.streams (kind, name) WHERE name IS NOT NULL;
+
+-- Held FOR SHARE by every command and batch, FOR UPDATE by what opens and closes a cycle.
+CREATE TABLE ledger.cycle_states (
+    cycle_id  uuid PRIMARY KEY,
+    state     text NOT NULL,
+    starts_on date NOT NULL,
+    ends_on   date NOT NULL,
+    time_zone text NOT NULL
+);
+
+-- Free text of people: the words and the salt of their commitment, erasable together.
+CREATE TABLE people.texts (
+    position bigint NOT NULL,
+    field    text   NOT NULL,
+    text     text   NOT NULL,
+    salt     bytea  NOT NULL,
+    PRIMARY KEY (position, field)
+);
+
+-- API tokens: only their SHA-256.
+CREATE TABLE people.tokens (
+    id           uuid        PRIMARY KEY,
+    token_hash   bytea       NOT NULL UNIQUE,
+    actor_id     text        NOT NULL,
+    role         text        NOT NULL,
+    name         text,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz,
+    revoked_at   timestamptz,
+    last_used_at timestamptz
+);
+
+-- What a command answered, so that the same request again gets the same answer and happens once.
+CREATE TABLE people.idempotency_keys (
+    actor_id     text        NOT NULL,
+    key          text        NOT NULL,
+    request_hash bytea       NOT NULL,
+    status       smallint    NOT NULL,
+    headers      jsonb       NOT NULL,
+    answer       jsonb       NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (actor_id, key)
+);
+CREATE INDEX idempotency_keys_created_at ON people.idempotency_keys (created_at);
+
+-- Who read texts or exported the audit trail.
+CREATE TABLE people.access_log (
+    id       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at       timestamptz NOT NULL DEFAULT now(),
+    actor_id text        NOT NULL,
+    action   text        NOT NULL,
+    subject  text        NOT NULL
+);
+
+GRANT USAGE ON SCHEMA ledger, people TO okr_app;
+GRANT SELECT, INSERT ON ledger.events TO okr_app;
+GRANT SELECT, UPDATE (size, recorded_at, frontier) ON ledger.head TO okr_app;
+GRANT SELECT, INSERT ON ledger.streams TO okr_app;
+GRANT SELECT, INSERT, UPDATE ON ledger.cycle_states TO okr_app;
+GRANT SELECT, INSERT, DELETE ON people.texts TO okr_app;
+GRANT SELECT, INSERT, UPDATE ON people.tokens TO okr_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON people.idempotency_keys TO okr_app;
+GRANT SELECT, INSERT ON people.access_log TO okr_app;
