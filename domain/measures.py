@@ -56,6 +56,10 @@ class Point:
     is_corrected: bool = False
     until: datetime | None = None
 
+    def __post_init__(self) -> None:
+        if self.until is not None and self.source is not Source.OVERRIDE:
+            raise ValueError("only an override ends; any other value stands until the next")
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -98,7 +102,6 @@ def readings(points: Iterable[Point]) -> list[Reading]:
                 overrides.append(point)
             else:
                 latest[point.source] = point
-        overrides = [point for point in overrides if point.until is None or moment < point.until]
         in_force = value_in_force([*latest.values(), *overrides], moment)
         series.append(Reading(moment, in_force.value if in_force else None))
     return series

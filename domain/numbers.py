@@ -54,8 +54,8 @@ def measure(written: str | int | Decimal) -> Decimal:
         except ValueError:
             raise ValueError(MEASURE_RULE) from None
     elif isinstance(written, int):
-        # A bool is an int to Python, but no measure; and str() refuses long integers in words of its own.
-        if isinstance(written, bool) or abs(written) >= 10**20:
+        # str() refuses long integers in words of its own. A bool becomes a word, and so no measure.
+        if abs(written) >= 10**20:
             raise ValueError(MEASURE_RULE)
         written = str(written)
     if _MEASURE.fullmatch(written) is None:

@@ -111,6 +111,8 @@ def test_two_moves_within_one_instant_are_both_seen() -> None:
     found = goalposts(INCREASE, targets((0, 100), (30, 80), (30, 60)), read((0, 30)), day(90))
     assert [(move.from_, move.to) for move in found.adjustments] == [(D(100), D(80)), (D(80), D(60))]
     assert to_six(found.target_time_weighted) == to_six(quotient(D(30 * 100 + 60 * 60), D(90)))
+    found = goalposts(INCREASE, targets((0, 100), (0, 80)), read((0, 30)), day(0))
+    assert (found.target_current, found.target_time_weighted) == (D(80), D(80))
 
 
 def test_a_move_after_the_deadline_weighs_nothing_and_its_time_is_used_up() -> None:
@@ -177,7 +179,14 @@ def test_milestones_have_no_target_and_no_shift() -> None:
 
 @pytest.mark.parametrize(
     ("direction", "baseline"),
-    [(INCREASE, None), (DECREASE, None), (AT_LEAST, 0), (AT_MOST, 0), (Direction.MILESTONES, None)],
+    [
+        (INCREASE, None),
+        (DECREASE, None),
+        (AT_LEAST, 0),
+        (AT_MOST, 0),
+        (Direction.MILESTONES, None),
+        (Direction.MILESTONES, 0),
+    ],
 )
 def test_targets_of_another_direction_are_refused(direction: Direction, baseline: int | None) -> None:
     with pytest.raises(ValueError, match="not those of direction"):

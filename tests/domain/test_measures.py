@@ -89,6 +89,12 @@ def test_an_override_stands_until_it_ends_and_what_it_covered_comes_back() -> No
     assert value_on([override], 5) is None
 
 
+@pytest.mark.parametrize("source", [Source.PERSON, Source.FEED])
+def test_only_an_override_ends(source: Source) -> None:
+    with pytest.raises(ValueError, match="only an override ends"):
+        Point(1, day(1), D(9), source, until=day(3))
+
+
 moments = st.integers(0, 6)
 values = st.integers(-3, 3).map(Decimal)
 
