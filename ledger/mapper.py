@@ -94,7 +94,7 @@ class FactMapper(Mapper[UUID]):
             value = getattr(fact, name)
             if value is None:
                 continue
-            if write is _seal:
+            if write is _seal and value.content is not None:
                 sealed = SealedText.seal(name, value.content)
                 texts.append(sealed)
                 members[key] = sealed.commitment
@@ -131,8 +131,11 @@ def read_fact(type_name: str, schema: int, data: bytes | msgspec.Raw) -> Fact:
     return _reader(cls)(data)
 
 
-def _seal(_: Text) -> str:
-    raise AssertionError("texts are sealed by the mapper, which keeps what it sealed")
+def _seal(text: Text) -> str:
+    """What stands in the line for a text whose words are not at hand: the commitment it was read with."""
+    if text.commitment is None:
+        raise ValueError("a text has either words or a commitment")
+    return text.commitment
 
 
 def _write_decimal(value: Decimal) -> str:
@@ -152,10 +155,15 @@ def _write_struct(value: Any) -> dict[str, Any]:
     return members
 
 
-def _writers(cls: type) -> tuple[tuple[str, str, Callable[[Any], Any] | None], ...]:
+def _writers(cls: type) -> tuple[tuple[str, str, Writer | None], ...]:
     """For each field in order: its name, its name in JSON, and what writes it (None: as it is)."""
-    hints = typing.get_type_hints(cls)
-    return tuple((field.name, field.name.rstrip("_"), _writer(hints[field.name])) for field in dataclasses.fields(cls))
+    made = _made_writers.get(cls)
+    if made is None:
+        hints = typing.get_type_hints(cls)
+        made = _made_writers[cls] = tuple(
+            (field.name, field.name.rstrip("_"), _writer(hints[field.name])) for field in dataclasses.fields(cls)
+        )
+    return made
 
 
 def _writer(hint: Any) -> Writer | None:
