@@ -7,10 +7,9 @@ from enum import StrEnum
 from typing import TypedDict
 
 from domain.errors import invalid
+from domain.scoring import GUIDE_1_5
 from domain.stream import Text
 from domain.words import words
-
-LOWEST_POINTS, HIGHEST_POINTS = Decimal(1), Decimal(5)
 
 
 class StatedStatus(StrEnum):
@@ -53,7 +52,8 @@ def checked_confidence(confidence: int) -> int:
 
 
 def checked_points(points: Decimal) -> Decimal:
-    """Points on the default scale of 1 to 5, where 5 is fully achieved."""
-    if not LOWEST_POINTS <= points <= HIGHEST_POINTS:
-        invalid("points", "scale", f"points lie on the scale from {LOWEST_POINTS} to {HIGHEST_POINTS}")
+    """Points on the scale of the default policy."""
+    lowest, highest = GUIDE_1_5.minimum, GUIDE_1_5.maximum
+    if not lowest <= points <= highest:
+        invalid("points", "scale", f"points lie on the scale from {lowest} to {highest}")
     return points

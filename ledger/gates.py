@@ -24,9 +24,8 @@ from ledger.mapper import DraftedEvent
 def hold_cycle(connection: Connection[DictRow], cycle_id: UUID, *, exclusive: bool) -> CycleTerms | None:
     """A cycle's terms under a lock that lasts as long as the transaction."""
     row = connection.execute(
-        "SELECT cycle_id, state, starts_on, ends_on, time_zone FROM ledger.cycle_states WHERE cycle_id = %s "
-        + ("FOR UPDATE" if exclusive else "FOR SHARE"),
-        [cycle_id],
+        "SELECT cycle_id, state, starts_on, ends_on, time_zone FROM ledger.hold_cycle(%s, %s)",
+        [cycle_id, exclusive],
         prepare=True,
     ).fetchone()
     if row is None:

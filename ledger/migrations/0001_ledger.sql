@@ -50,7 +50,7 @@ CREATE TABLE ledger.streams (
 CREATE INDEX streams_parent ON ledger.streams (parent_id, begun) WHERE parent_id IS NOT NULL;
 CREATE UNIQUE INDEX streams_name ON ledger.streams (kind, name) WHERE name IS NOT NULL;
 
--- Held FOR SHARE by every command and batch, FOR UPDATE by what opens and closes a cycle.
+-- Held (ledger.hold_cycle) shared by every command and batch, exclusively by what opens and closes a cycle.
 CREATE TABLE ledger.cycle_states (
     cycle_id  uuid PRIMARY KEY,
     state     text NOT NULL,
@@ -58,6 +58,20 @@ CREATE TABLE ledger.cycle_states (
     ends_on   date NOT NULL,
     time_zone text NOT NULL
 );
+
+-- The terms of a cycle, kept as they are until the transaction ends. An advisory lock and not FOR SHARE: row locks
+-- let later readers pass a waiting writer for ever, so that a busy cycle could not be closed. VOLATILE, in
+-- plpgsql: the row is read by a snapshot of its own, taken after the lock was granted.
+CREATE FUNCTION ledger.hold_cycle(held uuid, exclusively boolean) RETURNS SETOF ledger.cycle_states
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF exclusively THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('cycle ' || held::text, 0));
+    ELSE
+        PERFORM pg_advisory_xact_lock_shared(hashtextextended('cycle ' || held::text, 0));
+    END IF;
+    RETURN QUERY SELECT * FROM ledger.cycle_states WHERE cycle_id = held;
+END $$;
 
 -- Free text of people: the words and the salt of their commitment, erasable together.
 CREATE TABLE people.texts (
