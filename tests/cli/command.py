@@ -1,0 +1,28 @@
+"""The `okr` command as a person runs it: a process of its own, with exactly the given environment."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+OKR = Path(sys.executable).with_name("okr")
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process's environment without any setting of ours, and with the given ones (`PORT="1"`: OKR_PORT)."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OKR_")}
+    return inherited | {f"OKR_{name.upper()}": value for name, value in settings.items()}
+
+
+def okr(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; the result has its exit code, output and errors."""
+    return subprocess.run(
+        [OKR, *arguments],
+        env=environment(**settings),
+        cwd=settings.get("data_dir", ROOT),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
