@@ -46,12 +46,13 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One recorded value. `until` is the moment from which an override no longer stands: the end of the day
-    that it named, or when it was lifted; None while nobody knows of an end."""
+    """One recorded value; None where a feed has nothing left to measure. `until` is the moment from which an
+    override no longer stands: the end of the day that it named, or when it was lifted; None while nobody knows of
+    an end."""
 
     position: int
     effective_at: datetime
-    value: Decimal
+    value: Decimal | None
     source: Source
     is_corrected: bool = False
     until: datetime | None = None

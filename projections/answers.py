@@ -1,0 +1,39 @@
+"""How values stand in answers: decimals and ids as texts, times in UTC with six decimals and Z."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from domain import numbers
+from ledger.line import as_time
+
+Answer = dict[str, Any]
+"""A JSON object. What is absent stands there as None."""
+
+Page = tuple[list[Answer], str | None]
+"""The items of a page, and the cursor of the next one where there is one."""
+
+
+def measure(value: Decimal | None) -> str | None:
+    """A number as people or feeds wrote it."""
+    return None if value is None else numbers.text(value)
+
+
+def figure(value: Decimal | None) -> str | None:
+    """A computed number, with six decimals."""
+    return None if value is None else str(numbers.shown(value))
+
+
+def time(moment: datetime | None) -> str | None:
+    return None if moment is None else as_time(moment)
+
+
+def day(value: date | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+def ref(id: UUID | None) -> str | None:
+    return None if id is None else str(id)

@@ -1,0 +1,122 @@
+"""Cycles: the periods, and where each of them stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from domain.cycle import CycleClosed, CycleOpened, CycleReopened, CycleScoringBegun, CycleStarted, CycleState
+from domain.stream import Fact
+from ledger.line import Line
+from projections import reading
+from projections.answers import Answer, Page, day, ref
+from projections.moment import Moment
+from projections.tables import Table
+
+if TYPE_CHECKING:
+    from projections.present import Handlers, Present
+
+VERSION = 1
+
+CYCLES = Table(
+    "cycles",
+    """
+    id            uuid    NOT NULL,
+    from_position bigint  NOT NULL,
+    begun         bigint  NOT NULL,
+    version       integer NOT NULL,
+    name          text    NOT NULL,
+    starts_on     date    NOT NULL,
+    ends_on       date    NOT NULL,
+    time_zone     text    NOT NULL,
+    state         text    NOT NULL
+    """,
+    key="id, from_position",
+    indexes=("(begun) WHERE from_position = begun",),
+)
+TABLES = (CYCLES,)
+
+
+@dataclass(slots=True)
+class CycleRow:
+    id: UUID
+    from_position: int
+    begun: int
+    version: int
+    name: str
+    starts_on: date
+    ends_on: date
+    time_zone: str
+    state: str
+
+
+# How facts change it
+
+
+def opened(present: Present, line: Line, fact: CycleOpened) -> None:
+    row = CycleRow(
+        id=line.stream,
+        from_position=line.position,
+        begun=line.position,
+        version=line.version,
+        name=fact.name,
+        starts_on=fact.starts_on,
+        ends_on=fact.ends_on,
+        time_zone=fact.time_zone,
+        state=CycleState.PLANNED,
+    )
+    present.cycles.put(row, line.position)
+
+
+def turned(present: Present, line: Line, fact: Fact) -> None:
+    row = present.cycles[line.stream]
+    row.state = TURNS[type(fact)]
+    row.version = line.version
+    present.cycles.put(row, line.position)
+
+
+TURNS: dict[type[Fact], CycleState] = {
+    CycleStarted: CycleState.RUNNING,
+    CycleScoringBegun: CycleState.SCORING,
+    CycleClosed: CycleState.CLOSED,
+    CycleReopened: CycleState.SCORING,
+}
+HANDLERS: Handlers = {CycleOpened: opened, **dict.fromkeys(TURNS, turned)}
+
+
+# Questions
+
+
+def get(connection: Connection[DictRow], id: UUID, moment: Moment) -> Answer | None:
+    """The cycle; None for an unknown id. Raises `BeforeCreation`."""
+    row = reading.one(connection, CYCLES, id, moment)
+    return None if row is None else answer(row)
+
+
+def page(
+    connection: Connection[DictRow], moment: Moment, after: str | None, limit: int, *, state: str | None = None
+) -> Page:
+    """Cycles in the order in which they were opened."""
+    rows = reading.many(
+        connection, CYCLES, moment, after=reading.behind(after), limit=limit + 1, filters={"state": state}
+    )
+    rows, following = reading.cut(rows, limit)
+    return [answer(row) for row in rows], following
+
+
+def answer(row: DictRow) -> Answer:
+    return {
+        "id": ref(row["id"]),
+        "name": row["name"],
+        "starts_on": day(row["starts_on"]),
+        "ends_on": day(row["ends_on"]),
+        "time_zone": row["time_zone"],
+        "state": row["state"],
+        "version": row["version"],
+        "position": row["from_position"],
+    }

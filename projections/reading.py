@@ -1,0 +1,86 @@
+"""Reading rows of state as they stood at a moment: one by its id, or page by page.
+
+Each table of state has the columns id, from_position and begun; the first row of an id has from_position = begun.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from projections.moment import BeforeCreation, Moment
+from projections.tables import Table
+
+
+class BadCursor(ValueError):
+    """A cursor that no page has given out."""
+
+
+def one(connection: Connection[DictRow], table: Table, id: UUID, moment: Moment) -> DictRow | None:
+    """The row of an id, None for an unknown one. Raises `BeforeCreation` where it was begun later."""
+    row = connection.execute(
+        f"SELECT * FROM {table.name} WHERE id = %s AND from_position <= %s ORDER BY from_position DESC LIMIT 1",
+        [id, moment.position],
+    ).fetchone()
+    if row is None and connection.execute(f"SELECT FROM {table.name} WHERE id = %s LIMIT 1", [id]).fetchone():
+        raise BeforeCreation(f"{id} was begun after position {moment.position}")
+    return row
+
+
+def many(
+    connection: Connection[DictRow],
+    table: Table,
+    moment: Moment,
+    *,
+    after: int = 0,
+    limit: int | None = None,
+    under: dict[str, UUID | list[UUID] | None] | None = None,
+    sought: dict[str, Any] | None = None,
+    filters: dict[str, Any] | None = None,
+) -> list[DictRow]:
+    """Rows in the order in which their ids were begun, from behind the position `after`.
+
+    Of the three kinds of conditions (None asks nothing), `under` are columns that never change, with one value or
+    any of several; `sought` are indexed; and `filters` are looked at row by row.
+    """
+    conditions: list[str] = []
+    values: dict[str, Any] = {"position": moment.position, "after": after, "limit": limit}
+    for column, value in (under or {}).items():
+        if value is not None:
+            any_of = f"ANY(%({column})s)" if isinstance(value, list) else f"%({column})s"
+            conditions.append(f"first.{column} = {any_of}")
+            values[column] = value
+    for column, value in ((sought or {}) | (filters or {})).items():
+        if value is not None:
+            conditions.append(f"row.{column} = %({column})s")
+            values[column] = value
+            if sought and column in sought:
+                conditions.append(f"first.id IN (SELECT id FROM {table.name} WHERE {column} = %({column})s)")
+    return connection.execute(
+        f"SELECT row.* FROM {table.name} AS first CROSS JOIN LATERAL ("
+        f" SELECT * FROM {table.name} WHERE id = first.id AND from_position <= %(position)s"
+        f" ORDER BY from_position DESC LIMIT 1) AS row "
+        f"WHERE first.from_position = first.begun AND first.begun > %(after)s AND first.begun <= %(position)s "
+        + "".join(f"AND {condition} " for condition in conditions)
+        + "ORDER BY first.begun LIMIT %(limit)s",
+        values,
+    ).fetchall()
+
+
+def behind(cursor: str | None) -> int:
+    """The position behind which a page begins. `BadCursor` for what no page has given out."""
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 18:
+        raise BadCursor("this cursor was not given out by a page")
+    return int(cursor)
+
+
+def cut(rows: list[DictRow], limit: int, column: str = "begun") -> tuple[list[DictRow], str | None]:
+    """Of `limit` + 1 rows that were asked for, those of this page; and its cursor if there are more."""
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], str(rows[limit - 1][column])

@@ -1,0 +1,114 @@
+"""Building the views anew beside the live ones, and switching when they are complete.
+
+Readers see the old views until the switch and the new ones from then on. The switch only renames two schemas: it waits
+for no reader and no reader waits for it. What a killed rebuild leaves behind the next one drops.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import closing
+
+import psycopg
+from psycopg import Connection
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import DictRow, dict_row
+
+from ledger.datastore import CONNECT_TIMEOUT, become
+from projections import schema
+from projections.batches import BATCH_LOCK, read_lines, take
+from projections.present import MOST_KEPT, Present
+from projections.schema import NEXT_SCHEMA, OLD_SCHEMA, VIEWS_SCHEMA
+
+REBUILD_LOCK = 0x6F6B72_12
+DROP_ATTEMPTS = 3
+
+# The database may lose the last moments of a view: its position goes with them, so it reads those lines again.
+SESSION = "SET synchronous_commit = off; SET statement_timeout = 0; SET maintenance_work_mem = '128MB'"
+
+log = logging.getLogger(__name__)
+
+
+class RebuildRunning(Exception):
+    """Another process is building the views anew."""
+
+
+def rebuild(url: str, *, progress: Callable[[int, int], None] = lambda _done, _total: None) -> int:
+    """Build the views anew, to the head of the ledger, and put them in the place of the live ones.
+
+    `progress` is told the position reached and the ledger's size. Returns the position of the switch. Works while a
+    projector runs. Raises `RebuildRunning`.
+    """
+    with closing(connect(url)) as connection:
+        connection.execute(SESSION)
+        if not lock(connection, REBUILD_LOCK):
+            raise RebuildRunning("another process is building the views anew")
+        for leftover in (NEXT_SCHEMA, OLD_SCHEMA):
+            schema.drop(connection, leftover)
+        with connection.transaction():
+            schema.create(connection, NEXT_SCHEMA)
+        present = Present(connection, keyless=schema.TABLES)
+        position = _load(present, 0, progress)
+        present.add_keys()
+        schema.analyze(connection)
+        position = _load(present, position, progress)  # what was recorded while the indexes were built
+        position = _switch(present, position)
+        _drop_old(connection)
+    return position
+
+
+def connect(url: str) -> Connection[DictRow]:
+    """A connection of the application's role that notices soon when the database is gone."""
+    settings = {"connect_timeout": int(CONNECT_TIMEOUT), "keepalives_idle": 10, "tcp_user_timeout": 15_000}
+    connection = psycopg.connect(make_conninfo(url, **settings), row_factory=dict_row)
+    become(connection)
+    return connection
+
+
+def lock(connection: Connection[DictRow], key: int) -> bool:
+    """Take a lock that lasts as long as the connection, unless another one has it."""
+    row = connection.execute("SELECT pg_try_advisory_lock(%s) AS is_taken", [key]).fetchone()
+    return row is not None and bool(row["is_taken"])
+
+
+def ledger_size(connection: Connection[DictRow]) -> int:
+    row = connection.execute("SELECT size FROM ledger.head").fetchone()
+    return 0 if row is None else int(row["size"])
+
+
+def _load(present: Present, position: int, progress: Callable[[int, int], None]) -> int:
+    """Fill the new tables with what the ledger holds behind the position; returns the last one."""
+    connection = present.connection
+    total = ledger_size(connection)
+    while lines := read_lines(connection, position):
+        with connection.transaction():
+            position = take(present, position, lines)
+            if present.kept > MOST_KEPT:
+                present.forget()
+        progress(position, max(position, total))
+    return position
+
+
+def _switch(present: Present, position: int) -> int:
+    """Take in the very last lines while no projector writes, and give the new tables the name of the live ones."""
+    connection = present.connection
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [BATCH_LOCK])
+        while lines := read_lines(connection, position):
+            position = take(present, position, lines)
+        if schema.exists(connection):
+            connection.execute(f"ALTER SCHEMA {VIEWS_SCHEMA} RENAME TO {OLD_SCHEMA}")
+        connection.execute(f"ALTER SCHEMA {NEXT_SCHEMA} RENAME TO {VIEWS_SCHEMA}")
+    return position
+
+
+def _drop_old(connection: Connection[DictRow]) -> None:
+    """Drop the tables that were live until now, once their last readers are done."""
+    for _ in range(DROP_ATTEMPTS):
+        try:
+            schema.drop(connection, OLD_SCHEMA)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            continue
+        return
+    log.warning("%s is still being read and stays: the next rebuild drops it", OLD_SCHEMA)
