@@ -68,6 +68,8 @@ def shortened(value: Any) -> str:
     """The value as a reason may show it: never more than 40 characters of what others sent."""
     if isinstance(value, dict | list):
         return "it"
+    if value is None or isinstance(value, bool):
+        return str({None: "null", True: "true", False: "false"}[value])
     shown = value[:41] if isinstance(value, str) else str(value)[:41]
     shown = shown if len(shown) <= 40 else shown[:39] + "…"
     return repr(shown) if isinstance(value, str) else shown

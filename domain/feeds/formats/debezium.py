@@ -81,7 +81,7 @@ def _fields(op: str, row: Row | None, payload: Row, key: Row | str | None) -> di
 
 def _unwrap(envelope: Row) -> tuple[Row | None, Row]:
     """Payload and schema, of {schema, payload} as of the payload alone."""
-    if "payload" not in envelope or not envelope.keys() <= {"schema", "payload"}:
+    if not _is_enveloped(envelope):
         return envelope, {}
     payload, schema = envelope["payload"], envelope.get("schema")
     if payload is not None and not isinstance(payload, dict):
@@ -89,10 +89,16 @@ def _unwrap(envelope: Row) -> tuple[Row | None, Row]:
     return payload, schema if isinstance(schema, dict) else {}
 
 
+def _is_enveloped(tree: Row) -> bool:
+    return "payload" in tree and tree.keys() <= {"schema", "payload"}
+
+
 def _key(raw: bytes | None) -> tuple[Row | None, str | None]:
     key, text = read_key(raw)
     if key is None:
         return None, text
+    if _is_enveloped(key) and not isinstance(key["payload"], dict):
+        return None, None if key["payload"] is None else entity_of({"": key["payload"]})
     payload, schema = _unwrap(key)
     if payload is not None:
         _mend(payload, schema, has_unavailable=False)
