@@ -1,0 +1,27 @@
+"""Who has read people's texts: kept beside the ledger, since a read takes no place in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from psycopg import Connection
+
+READ_TEXTS = "read-texts"
+
+
+def note_reading(connection: Connection[Any], actor_id: str, subject: str, items: Iterable[dict[str, Any]]) -> None:
+    """Keep that the actor was shown texts, where there are any among the items; one row, without waiting for the disk.
+
+    `subject` says what was looked at; the positions that had texts are added to it.
+    """
+    positions = [item["position"] for item in items if any(text is not None for text in item["texts"].values())]
+    if not positions:
+        return
+    subject += f" at positions {min(positions)}..{max(positions)}"
+    connection.execute(
+        "INSERT INTO people.access_log (actor_id, action, subject)"
+        " SELECT %s, %s, %s FROM set_config('synchronous_commit', 'off', true)",
+        [actor_id, READ_TEXTS, subject],
+        prepare=True,
+    )

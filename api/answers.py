@@ -1,0 +1,256 @@
+"""What answers look like: the JSON Schemas of the specification. The answers themselves are the projections'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.checkin import StatedStatus
+from domain.command import ActorKind
+from domain.cycle import CycleState
+from domain.key_result import KeyResultState
+from domain.measures import Direction, PaceStatus, Source
+from domain.numbers import MEASURE_PATTERN
+from domain.objective import Level, ObjectiveState
+
+Schema = dict[str, Any]
+
+
+def _object(description: str, members: dict[str, Schema], *, but: tuple[str, ...] = ()) -> Schema:
+    """An object whose members are all there, except those named."""
+    return {
+        "type": "object",
+        "description": description,
+        "properties": members,
+        "required": [name for name in members if name not in but],
+    }
+
+
+def _null(schema: Schema) -> Schema:
+    if "$ref" in schema:
+        return {"anyOf": [schema, {"type": "null"}]}
+    nullable = {**schema, "type": [schema["type"], "null"]}
+    if "enum" in schema:
+        nullable["enum"] = [*schema["enum"], None]
+    return nullable
+
+
+def _one_of(words: Any) -> Schema:
+    return {"type": "string", "enum": [str(word) for word in words]}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _page(items: Schema) -> Schema:
+    return _object(
+        "One page; `next` is the cursor of the next one, absent on the last.",
+        {"items": _list(items), "next": _TEXT},
+        but=("next",),
+    )
+
+
+_TEXT: Schema = {"type": "string"}
+_WHOLE: Schema = {"type": "integer"}
+_FLAG: Schema = {"type": "boolean"}
+_ID: Schema = {"type": "string", "format": "uuid"}
+_DAY: Schema = {"type": "string", "format": "date"}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_MEASURE: Schema = {"type": "string", "pattern": f"^{MEASURE_PATTERN}$"}
+_FIGURE: Schema = {"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{6}$"}
+_ANY: Schema = {}
+
+_PLACE = {
+    "version": {"type": "integer", "minimum": 1, "description": "of its stream: what If-Match names"},
+    "position": {"type": "integer", "minimum": 1, "description": "of its last fact in the ledger"},
+}
+_SCORE = _null(_object("The last score of each kind.", {"self": _null(_MEASURE), "review": _null(_MEASURE)}))
+
+SCHEMAS: dict[str, Schema] = {
+    "Problem": _object(
+        "A refusal (RFC 9457).",
+        {
+            "type": {"type": "string", "description": "/problems/ and a short name that stays the same"},
+            "title": _TEXT,
+            "status": _WHOLE,
+            "detail": _TEXT,
+            "errors": _list(_object("One broken rule.", {"field": _null(_TEXT), "rule": _TEXT, "message": _TEXT})),
+            "request_id": _TEXT,
+        },
+        but=("errors", "request_id"),
+    ),
+    "Receipt": _object(
+        "The command has happened, and the views have not got there yet: read the resource again, with "
+        "Okr-Min-Position.",
+        {"id": _ID, **_PLACE},
+    ),
+    "Cycle": _object(
+        "A period for which goals are set.",
+        {
+            "id": _ID,
+            "name": _TEXT,
+            "starts_on": _DAY,
+            "ends_on": _DAY,
+            "time_zone": _TEXT,
+            "state": _one_of(CycleState),
+            **_PLACE,
+        },
+    ),
+    "Team": _object(
+        "A team in the tree of teams.",
+        {"id": _ID, "name": _TEXT, "parent_id": _null(_ID), "lead_id": _null(_TEXT), **_PLACE},
+    ),
+    "Objective": _object(
+        "What is to be achieved.",
+        {
+            "id": _ID,
+            "cycle_id": _ID,
+            "title": _TEXT,
+            "description": {**_null(_TEXT), "description": "null also where it was erased"},
+            "owner_id": _TEXT,
+            "level": _one_of(Level),
+            "team_id": _null(_ID),
+            "supports": _list(_ID),
+            "state": _one_of(ObjectiveState),
+            "attainment": _null(
+                _object(
+                    "The weighted mean of its key results: each clamped to 0..1, and without clamping.",
+                    {"clamped": _FIGURE, "unclamped": _FIGURE},
+                )
+            ),
+            "score": _SCORE,
+            "confidence": _null(_WHOLE),
+            "stated_status": _null(_one_of(StatedStatus)),
+            "replaces": _null(_ID),
+            "replaced_by": _null(_ID),
+            **_PLACE,
+        },
+    ),
+    "KeyResult": _object(
+        "The measure of an objective. `value` is the one in force, `attainment` unclamped (1 is all of it).",
+        {
+            "id": _ID,
+            "objective_id": _ID,
+            "cycle_id": _ID,
+            "title": _TEXT,
+            "owner_id": _TEXT,
+            "direction": _one_of(Direction),
+            "unit": _null(_TEXT),
+            "baseline": _null(_MEASURE),
+            "target": _null(_MEASURE),
+            "value": _null(_MEASURE),
+            "value_effective_at": _null(_TIME),
+            "value_source": _null(_one_of(Source)),
+            "deadline": _DAY,
+            "weight": _null(_MEASURE),
+            "state": _one_of(KeyResultState),
+            "milestones": _null(
+                _list(_object("A step.", {"name": _TEXT, "weight": _MEASURE, "reached_at": _null(_TIME)}))
+            ),
+            "attainment": _null(_FIGURE),
+            "pace": _null(
+                _object(
+                    "How the attainment compares with the time that has passed.",
+                    {"elapsed": _FIGURE, "expected": _FIGURE, "status": _one_of(PaceStatus)},
+                )
+            ),
+            "original": _null(
+                _object(
+                    "What was promised at commitment.",
+                    {"target": _null(_MEASURE), "deadline": _DAY, "weight": _null(_MEASURE)},
+                )
+            ),
+            "score": _SCORE,
+            "confidence": _null(_WHOLE),
+            "stated_status": _null(_one_of(StatedStatus)),
+            "replaces": _null(_ID),
+            "replaced_by": _null(_ID),
+            "feed_id": _null(_ID),
+            **_PLACE,
+            "committed_at": _null(_TIME),
+        },
+    ),
+    "Tree": _object(
+        "A cycle with its objectives and their key results, all at one moment.",
+        {
+            "cycle": _ref("Cycle"),
+            "objectives": _list(
+                {
+                    "allOf": [
+                        _ref("Objective"),
+                        _object("With its key results.", {"key_results": _list(_ref("KeyResult"))}),
+                    ]
+                }
+            ),
+        },
+    ),
+    "HistoryItem": _object(
+        "A fact: what changed from what to what, by whom and why.",
+        {
+            "position": _WHOLE,
+            "type": _TEXT,
+            "actor": _object("Who.", {"id": _TEXT, "kind": _one_of(ActorKind)}),
+            "recorded_at": _TIME,
+            "effective_at": _null(_TIME),
+            "from": _ANY,
+            "to": _ANY,
+            "reason": _null(_TEXT),
+            "reason_code": _null(_TEXT),
+            "provenance": _ANY,
+            "texts": {"type": "object", "additionalProperties": _null(_TEXT)},
+        },
+    ),
+    "Goalposts": _object(
+        "What the attainment owes to the value, and what to the target having moved.",
+        {
+            "attainment": _object(
+                "Against the original, the present and the time-weighted target.",
+                {"original": _null(_FIGURE), "current": _null(_FIGURE), "time_weighted": _null(_FIGURE)},
+            ),
+            "goalpost_shift": {**_null(_FIGURE), "description": "-0.2 where the bar was lowered by 20 %"},
+            "targets": _object(
+                "The targets themselves.",
+                {"original": _null(_TEXT), "current": _null(_TEXT), "time_weighted": _null(_TEXT)},
+            ),
+            "adjustments": _list({"type": "object"}),
+        },
+    ),
+    "Event": _object(
+        "A fact as it stands in the ledger: `line` is the exact text over which `leaf_hash` is made.",
+        {
+            "position": _WHOLE,
+            "stream_id": _ID,
+            "stream_version": _WHOLE,
+            "type": _TEXT,
+            "recorded_at": _TIME,
+            "line": _TEXT,
+            "leaf_hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            "texts": {"type": "object", "additionalProperties": _TEXT},
+        },
+    ),
+    "Feed": _object(
+        "Which messages of business systems contribute which value to which key result.",
+        {
+            "id": _ID,
+            "name": _TEXT,
+            "key_result_id": _ID,
+            "definition": {"type": "object"},
+            "revision": _WHOLE,
+            "is_paused": _FLAG,
+            **_PLACE,
+        },
+    ),
+}
+SCHEMAS |= {
+    "Cycles": _page(_ref("Cycle")),
+    "Teams": _page(_ref("Team")),
+    "Objectives": _page(_ref("Objective")),
+    "KeyResults": _page(_ref("KeyResult")),
+    "Feeds": _page(_ref("Feed")),
+    "History": _page(_ref("HistoryItem")),
+    "Events": _page(_ref("Event")),
+}

@@ -1,0 +1,74 @@
+"""The HTTP API as a WSGI application."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from typing import Any
+
+from flask import Flask, Response, g, request
+from werkzeug.routing import BaseConverter
+
+from api import cycles, events, feeds, key_results, objectives, operations, problems, teams
+from api.documentation import specify
+from api.metrics import ELSEWHERE, RequestMetrics, SharedCells
+from api.services import attach, open_services
+from api.settings import ApiSettings
+
+ROUTES = (cycles.routes, teams.routes, objectives.routes, key_results.routes, feeds.routes, events.routes)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Ordinal(BaseConverter):
+    """A number that counts from 1, of at most four digits."""
+
+    regex = "[1-9][0-9]{0,3}"
+    part_isolating = True
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+    def to_url(self, value: Any) -> str:
+        return str(value)
+
+
+def create_app(settings: ApiSettings, cells: SharedCells | None = None, slot: int = 0) -> Flask:
+    """The application. Call it after a fork: it opens connections, when they are first needed.
+
+    `cells` and `slot`: where this process counts its requests, if it shares memory with others.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body
+    app.url_map.merge_slashes = False
+    app.url_map.converters["ordinal"] = Ordinal
+    services = open_services(settings)
+    attach(app, services)
+    problems.register(app)
+    api = specify(app)
+    api.register_converter(Ordinal, lambda _: {"type": "integer", "minimum": 1, "maximum": 9999})
+    for routes in ROUTES:
+        api.register_blueprint(routes)
+    metrics = RequestMetrics(sorted({rule.rule for rule in app.url_map.iter_rules()}), cells, slot)
+    operations.register(app, services, metrics)
+    _trace(app, metrics)
+    return app
+
+
+def _trace(app: Flask, metrics: RequestMetrics) -> None:
+    """Give each request an id that its answer, the log and the ledger have; count it and its time."""
+
+    @app.before_request
+    def begin() -> None:
+        g.started = time.perf_counter()
+        said = request.headers.get("X-Request-Id", "")
+        g.request_id = said if _REQUEST_ID.fullmatch(said) else uuid.uuid4().hex
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        rule = request.url_rule
+        metrics.count(rule.rule if rule else ELSEWHERE, response.status_code, time.perf_counter() - g.started)
+        return response

@@ -1,0 +1,108 @@
+"""How a command is run: one transaction that claims the client's key, decides, records, and stores the answer.
+
+A command that named no version and lost a race is decided again on the newer state; from the second attempt on it
+queues for the stream, so that many writers of one key result do not overtake each other for ever. Its answer is
+the resource as it stood at the position of the command, whatever came later.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from eventsourcing.persistence import IntegrityError
+from flask import Response
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from api.idempotency import Done, IdempotencyKey, KeyTaken
+from api.problems import RETRY_AFTER, Problem
+from api.resources import RESOURCES, Resource
+from api.responses import json_response
+from api.services import Services
+from domain.application import OkrLedger, Outcome
+from domain.command import Command
+from domain.errors import Breach, Stale
+from ledger.recorder import VersionConflict
+from projections.answers import Answer
+from projections.moment import resolve
+from projections.position import wait_for
+
+ATTEMPTS = 5
+
+_log = logging.getLogger("okr.api")
+
+Decide = Callable[[OkrLedger, Command], Outcome]
+
+
+def run(
+    services: Services,
+    by: Command,
+    decide: Decide,
+    resource: Resource,
+    *,
+    key: IdempotencyKey | None,
+    queue: UUID | None,
+    is_created: bool,
+) -> tuple[Done, bool]:
+    """Run a command once; what it led to, and whether that was done before under the same key.
+
+    `queue` is the stream that the command is about. Raises whatever the decision or the record raises, `Stale`
+    where the client's version lost a race, and a Problem 503 where it lost to others five times.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            with services.okr.record.transaction() as opened:
+                connection: Connection[DictRow] = opened  # type: ignore[assignment] # the ledger's record: psycopg's
+                if key is not None and (before := key.claim(connection)) is not None:
+                    return before, True
+                if attempt and queue is not None:
+                    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"queue {queue}"])
+                done = _done(connection, decide(services.okr, by), resource, is_created=is_created)
+                if key is not None:
+                    key.keep(connection, done)
+                return done, False
+        except (IntegrityError, KeyTaken) as conflict:
+            if by.expected_version is not None and isinstance(conflict, VersionConflict):
+                raise Stale(
+                    Breach(None, "stale_version", f"version {by.expected_version} is no longer the last")
+                ) from conflict
+    raise Problem(
+        503,
+        "busy",
+        "Too many others write here",
+        f"others came first {ATTEMPTS} times: try again",
+        {"Retry-After": RETRY_AFTER},
+    )
+
+
+def respond(services: Services, connection: Connection[DictRow], done: Done, *, is_replayed: bool) -> Response:
+    """The answer to a command that has happened: never an error, whatever reading it back may lead to."""
+    headers = done.headers
+    if is_replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return json_response(_as_it_stood(services, connection, done), done.status, headers)
+
+
+def _as_it_stood(services: Services, connection: Connection[DictRow], done: Done) -> Answer:
+    try:
+        if wait_for(connection, done.position, services.settings.wait_seconds):
+            moment = resolve(connection, now=datetime.now(UTC), as_of_position=done.position)
+            found = RESOURCES[done.resource].get(connection, done.id, moment)
+            if found is not None:
+                return found
+    except Exception:  # the command has happened: an error now would make the client do it again
+        _log.exception("the answer to a command at position %s could not be read", done.position)
+    return {"id": str(done.id), "version": done.version, "position": done.position}
+
+
+def _done(connection: Connection[DictRow], outcome: Outcome, resource: Resource, *, is_created: bool) -> Done:
+    position = outcome.position
+    if position is None:  # nothing changed: the state is what it is now
+        row = connection.execute("SELECT size FROM ledger.head").fetchone()
+        position = 0 if row is None else int(row["size"])
+    location = resource.location(outcome.id) if is_created else None
+    status = 201 if is_created else 200
+    return Done(status, resource.name, outcome.id, outcome.version, position, location)

@@ -1,0 +1,83 @@
+"""Feeds: which messages of business systems measure which key result."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from api import inputs
+from api.auth import Scope
+from api.endpoints import Members, Routes
+from api.fields import Flag, Id
+from api.parameters import PageAtMoment
+from api.resources import FEED
+from domain.application import OkrLedger, Outcome
+from domain.command import Command
+from domain.feeds.definition import FeedDefinition, parse_definition
+from projections import feeds
+from projections.answers import Answer, Page
+from projections.moment import Moment
+
+routes = Routes("feeds", "How business systems write progress")
+
+
+class Filters(PageAtMoment):
+    cycle_id = Id()
+    key_result_id = Id()
+    is_paused = Flag()
+
+
+@routes.decides("", inputs.Feed, FEED, scope=Scope.FEEDS_WRITE, is_created=True, takes_version=False)
+def define_feed(okr: OkrLedger, body: Members, by: Command, new_id: UUID) -> Outcome:
+    """Define a feed for a key result that has none."""
+    return okr.define_feed(new_id, definition(body), by)
+
+
+@routes.lists("", "Feeds", parameters=Filters)
+def list_feeds(connection: Connection[DictRow], moment: Moment, after: str | None, limit: int, **filters: Any) -> Page:
+    """The feeds, in the order in which they were defined."""
+    return feeds.page(connection, moment, after, limit, **filters)
+
+
+@routes.shows("/<uuid:id>", "Feed")
+def show_feed(connection: Connection[DictRow], moment: Moment, id: UUID) -> Answer | None:
+    """One feed with its definition."""
+    return feeds.get(connection, id, moment)
+
+
+@routes.decides("/<uuid:id>", inputs.FeedDefinition, FEED, scope=Scope.FEEDS_WRITE, method="PUT", demands_version=True)
+def revise_feed(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
+    """Revise the definition of a feed; the whole of it, so If-Match must name the version that you looked at."""
+    return okr.revise_feed(id, definition(body), by)
+
+
+@routes.decides("/<uuid:id>/pause", inputs.Reason, FEED, scope=Scope.FEEDS_WRITE)
+def pause_feed(okr: OkrLedger, _: Members, by: Command, id: UUID) -> Outcome:
+    """Pause a feed: its messages wait."""
+    return okr.pause_feed(id, by)
+
+
+@routes.decides("/<uuid:id>/resume", inputs.Reason, FEED, scope=Scope.FEEDS_WRITE)
+def resume_feed(okr: OkrLedger, _: Members, by: Command, id: UUID) -> Outcome:
+    """Let a paused feed go on where it stopped."""
+    return okr.resume_feed(id, by)
+
+
+def definition(body: Members) -> FeedDefinition:
+    """The definition that a body spells out. Raises `BadDefinition`."""
+    return parse_definition({name: _whole_as_int(part) for name, part in body.items()})
+
+
+def _whole_as_int(tree: Any) -> Any:
+    """The tree as a reader of YAML would give it: whole numbers as int."""
+    if isinstance(tree, dict):
+        return {name: _whole_as_int(value) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [_whole_as_int(value) for value in tree]
+    if isinstance(tree, Decimal) and tree.as_tuple().exponent == 0:
+        return int(tree)
+    return tree

@@ -1,0 +1,71 @@
+"""From what a request asks to the moment that its answer is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flask import Request
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from api.preconditions import least_position
+from api.problems import RETRY_AFTER, Problem
+from api.settings import ApiSettings
+from projections.moment import FutureMoment, Moment, resolve
+from projections.position import wait_for
+
+
+def moment_of(
+    connection: Connection[DictRow],
+    request: Request,
+    asked: Mapping[str, Any],
+    now: datetime,
+    settings: ApiSettings,
+) -> Moment:
+    """The moment, once the views have got there.
+
+    A position named by Okr-Min-Position is waited for, then 503. Who names nothing gets what was recorded before
+    the request came, as long as the views are only a moment behind; else what the views know, which the answer's
+    Okr-Position tells. Raises what `projections.moment.resolve` raises.
+    """
+    least = least_position(request)
+    as_of, as_of_position = asked.get("as_of"), asked.get("as_of_position")
+    effective_at = asked.get("effective_at")
+    if least is None and as_of is None and as_of_position is None:
+        return _now(connection, now, effective_at, settings.fresh_seconds)
+    if least is not None:
+        _reach(connection, least, settings.wait_seconds)
+    return resolve(connection, now=now, as_of=as_of, as_of_position=as_of_position, effective_at=effective_at)
+
+
+def _now(connection: Connection[DictRow], now: datetime, effective_at: datetime | None, patience: float) -> Moment:
+    """As `resolve`, and in one question whether the views lack anything."""
+    if effective_at is not None and effective_at > now:
+        raise FutureMoment("effective_at lies in the future")
+    size, reached = _heads(connection)
+    if reached < size and wait_for(connection, size, patience):
+        reached = size
+    return Moment(reached, now, effective_at)
+
+
+def _reach(connection: Connection[DictRow], position: int, patience: float) -> None:
+    size, reached = _heads(connection)
+    if position > size:
+        raise Problem(400, "bad-moment", "There is no such moment", f"the ledger has {size} positions, not {position}")
+    if reached < position and not wait_for(connection, position, patience):
+        raise Problem(
+            503,
+            "views-behind",
+            "The views have not got there yet",
+            f"the views have not reached position {position}: try again shortly",
+            {"Retry-After": RETRY_AFTER},
+        )
+
+
+def _heads(connection: Connection[DictRow]) -> tuple[int, int]:
+    row = connection.execute(
+        "SELECT h.size, p.position FROM ledger.head AS h LEFT JOIN progress AS p ON true", prepare=True
+    ).fetchone()
+    return (0, 0) if row is None else (row["size"], row["position"] or 0)
