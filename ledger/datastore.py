@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import select
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
-from eventsourcing.postgres import PostgresDatastore
+import psycopg
+from eventsourcing import persistence
+from eventsourcing.postgres import ConnectionPool, PostgresDatastore
 from psycopg import Connection
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
 APPLICATION_ROLE = "okr_app"
@@ -31,6 +33,18 @@ def become(connection: Connection[Any], role: str = APPLICATION_ROLE) -> None:
     )
 
 
+def check_if_ended(connection: Connection[Any]) -> None:
+    """Raise psycopg.OperationalError if the server has ended a connection that lay in the pool.
+
+    A server that says goodbye, and a machine that answers for a dead one, make the socket readable: only then is
+    the server asked, which would otherwise cost a round trip on each use.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        connection.execute("")
+
+
 class LedgerDatastore(PostgresDatastore):
     """eventsourcing's datastore for a libpq URL, on which a thread's open transaction is joined by all it calls.
 
@@ -38,24 +52,21 @@ class LedgerDatastore(PostgresDatastore):
     """
 
     def __init__(self, url: str, *, pool_size: int) -> None:
-        super().__init__(
-            dbname="",
-            host="",
-            port="",
-            user="",
-            password="",
-            connect_timeout=CONNECT_TIMEOUT,
-            pool_size=1,
-            max_overflow=pool_size - 1,
-            pre_ping=True,
-        )
+        super().__init__("", "", "", "", "")
         self.url = url
-        # The whole URL, with its TLS options; the base class knows five of them.
-        self.pool.kwargs = {**conninfo_to_dict(url), "row_factory": dict_row, "connect_timeout": int(CONNECT_TIMEOUT)}
+        # A pool of our own: the base class knows five parts of a URL, and asks the server on each use.
+        self.pool = ConnectionPool(
+            url,
+            connection_class=Connection[DictRow],
+            kwargs={"row_factory": dict_row, "connect_timeout": int(CONNECT_TIMEOUT)},
+            min_size=1,
+            max_size=pool_size,
+            open=False,
+            configure=become,
+            check=check_if_ended,
+            timeout=CONNECT_TIMEOUT,
+        )
         self._open: ContextVar[Connection[DictRow] | None] = ContextVar("open transaction", default=None)
-
-    def after_connect_func(self) -> Callable[[Connection[Any]], None]:
-        return become
 
     @contextmanager
     def get_connection(self) -> Iterator[Connection[DictRow]]:
@@ -67,8 +78,16 @@ class LedgerDatastore(PostgresDatastore):
         if joined is not None:
             yield joined
             return
-        with super().get_connection() as connection:
-            yield connection
+        try:
+            if self.pool.closed:
+                self.pool.open()
+            connection = self.pool.getconn()
+            try:
+                yield connection
+            finally:
+                self.pool.putconn(connection)
+        except psycopg.Error as error:
+            raise _as_persistence_error(error) from error
 
     @contextmanager
     def unit(self) -> Iterator[Connection[DictRow]]:
@@ -77,9 +96,18 @@ class LedgerDatastore(PostgresDatastore):
         if joined is not None:
             yield joined
             return
-        with super().get_connection() as connection, connection.transaction():
+        with self.get_connection() as connection, connection.transaction():
             token = self._open.set(connection)
             try:
                 yield connection
             finally:
                 self._open.reset(token)
+
+
+def _as_persistence_error(error: psycopg.Error) -> persistence.PersistenceError:
+    """Both libraries name their errors as the Python Database API does."""
+    for kind in type(error).__mro__:
+        named = getattr(persistence, kind.__name__, None)
+        if named is not None:
+            return cast(persistence.PersistenceError, named(str(error)))
+    return persistence.PersistenceError(str(error))
