@@ -6,19 +6,29 @@ which feed a key result has. Their rows are locked before the head row, never af
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from domain import cycle as c
-from domain.cycle import CycleState, CycleTerms
+from domain.cycle import (
+    CycleClosed,
+    CycleOpened,
+    CycleReopened,
+    CycleScoringBegun,
+    CycleStarted,
+    CycleState,
+    CycleTerms,
+)
 from domain.feed import FeedDefined
 from domain.key_result import KeyResultDrafted, KeyResultDropped, KeyResultReplaced
 from domain.objective import ObjectiveDrafted
+from domain.stream import Fact
 from ledger.mapper import DraftedEvent
+
+_Follower = Callable[[Connection[DictRow], DraftedEvent, Any], None]
 
 
 def hold_cycle(connection: Connection[DictRow], cycle_id: UUID, *, exclusive: bool) -> CycleTerms | None:
@@ -33,34 +43,17 @@ def hold_cycle(connection: Connection[DictRow], cycle_id: UUID, *, exclusive: bo
     return CycleTerms(row["cycle_id"], CycleState(row["state"]), row["starts_on"], row["ends_on"], row["time_zone"])
 
 
+def are_touched_by(events: Sequence[DraftedEvent]) -> bool:
+    """Whether any of the events changes these tables."""
+    return any(type(event.fact) in _FOLLOWING for event in events)
+
+
 def follow(connection: Connection[DictRow], events: Sequence[DraftedEvent]) -> None:
     """Bring the tables to what the events say."""
     for event in events:
-        fact: Any = event.fact
-        match fact:
-            case c.CycleOpened():
-                _begin(connection, event, "cycle", None)
-                connection.execute(
-                    "INSERT INTO ledger.cycle_states VALUES (%s, %s, %s, %s, %s)",
-                    [event.originator_id, CycleState.PLANNED, fact.starts_on, fact.ends_on, fact.time_zone],
-                )
-            case c.CycleStarted():
-                _turn(connection, event, CycleState.RUNNING)
-            case c.CycleScoringBegun() | c.CycleReopened():
-                _turn(connection, event, CycleState.SCORING)
-            case c.CycleClosed():
-                _turn(connection, event, CycleState.CLOSED)
-            case ObjectiveDrafted():
-                _begin(connection, event, "objective", fact.cycle_id)
-            case KeyResultDrafted():
-                _begin(connection, event, "key_result", fact.objective_id)
-            case FeedDefined():
-                _begin(connection, event, "feed", fact.key_result_id, fact.name)
-            case KeyResultDropped() | KeyResultReplaced():
-                connection.execute(
-                    "UPDATE feeds.totals SET takes_progress = false WHERE key_result_id = %s",
-                    [event.originator_id],
-                )
+        bring = _FOLLOWING.get(type(event.fact))
+        if bring is not None:
+            bring(connection, event, event.fact)
 
 
 def children(connection: Connection[DictRow], stream_id: UUID, kind: str) -> list[UUID]:
@@ -80,18 +73,48 @@ def feed_named(connection: Connection[DictRow], name: str) -> UUID | None:
     return None if row is None else row["stream_id"]
 
 
-def _begin(
-    connection: Connection[DictRow],
-    event: DraftedEvent,
-    kind: str,
-    parent_id: UUID | None,
-    name: str | None = None,
-) -> None:
+def _begin(kind: str, parent: str | None = None, name: str | None = None) -> _Follower:
+    """A stream begins, under the one that the fact's field `parent` names."""
+
+    def begin(connection: Connection[DictRow], event: DraftedEvent, fact: Any) -> None:
+        connection.execute(
+            "INSERT INTO ledger.streams (stream_id, kind, parent_id, name) VALUES (%s, %s, %s, %s)",
+            [event.originator_id, kind, parent and getattr(fact, parent), name and getattr(fact, name)],
+        )
+
+    return begin
+
+
+def _open_cycle(connection: Connection[DictRow], event: DraftedEvent, fact: CycleOpened) -> None:
+    _begin("cycle")(connection, event, fact)
     connection.execute(
-        "INSERT INTO ledger.streams (stream_id, kind, parent_id, name) VALUES (%s, %s, %s, %s)",
-        [event.originator_id, kind, parent_id, name],
+        "INSERT INTO ledger.cycle_states VALUES (%s, %s, %s, %s, %s)",
+        [event.originator_id, CycleState.PLANNED, fact.starts_on, fact.ends_on, fact.time_zone],
     )
 
 
-def _turn(connection: Connection[DictRow], event: DraftedEvent, state: CycleState) -> None:
-    connection.execute("UPDATE ledger.cycle_states SET state = %s WHERE cycle_id = %s", [state, event.originator_id])
+def _turn_cycle(state: CycleState) -> _Follower:
+    def turn(connection: Connection[DictRow], event: DraftedEvent, _: Fact) -> None:
+        connection.execute(
+            "UPDATE ledger.cycle_states SET state = %s WHERE cycle_id = %s", [state, event.originator_id]
+        )
+
+    return turn
+
+
+def _take_no_more_progress(connection: Connection[DictRow], event: DraftedEvent, _: Fact) -> None:
+    connection.execute("UPDATE feeds.totals SET takes_progress = false WHERE key_result_id = %s", [event.originator_id])
+
+
+_FOLLOWING: dict[type[Fact], _Follower] = {
+    CycleOpened: _open_cycle,
+    CycleStarted: _turn_cycle(CycleState.RUNNING),
+    CycleScoringBegun: _turn_cycle(CycleState.SCORING),
+    CycleReopened: _turn_cycle(CycleState.SCORING),
+    CycleClosed: _turn_cycle(CycleState.CLOSED),
+    ObjectiveDrafted: _begin("objective", "cycle_id"),
+    KeyResultDrafted: _begin("key_result", "objective_id"),
+    FeedDefined: _begin("feed", "key_result_id", "name"),
+    KeyResultDropped: _take_no_more_progress,
+    KeyResultReplaced: _take_no_more_progress,
+}

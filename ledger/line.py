@@ -5,7 +5,8 @@ Its members stand in one declared order, beginning with `v`, without spaces, non
     v position stream version type schema recorded_at who why request_id causation salt data
 
 Absent values are left out. Decimals are texts without exponent; times are UTC with six decimals and Z. Position
-and time are known only under the head's lock, so a line is drafted before (`draft_tail`) and finished there.
+and time are known only under the head's lock, so a line is drafted in three parts around these two, and joined
+there (ledger.append in the database): OPENING position draft_middle time draft_tail.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ import msgspec
 
 LINE_VERSION = 1
 LONGEST_LINE = 64 * 1024
+OPENING = f'{{"v":{LINE_VERSION},"position":'
+# A position has up to 19 digits, a time always 27 characters.
+LONGEST_DRAFT = LONGEST_LINE - len(OPENING) - 19 - 27
 
 _encode = msgspec.json.Encoder().encode
 
@@ -61,35 +65,30 @@ parse_line = msgspec.json.Decoder(Line).decode
 
 def as_time(moment: datetime) -> str:
     """A moment as it stands in a line: UTC, six decimals, Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def draft_tail(
-    *,
-    who: bytes,
-    why: bytes | None,
-    request_id: str | None,
-    causation: UUID | None,
-    data: bytes,
-) -> bytes:
-    """All of a line that follows recorded_at. A random salt lets an export hide the line behind its leaf hash."""
-    parts = [b'"who":', who]
+def draft_middle(stream: str, version: int, type: str, schema: int) -> str:
+    """What stands between a line's position and its time."""
+    return f',"stream":"{stream}","version":{version},"type":"{type}","schema":{schema},"recorded_at":"'
+
+
+def draft_origin(who: Who, why: Reason | None, request_id: str | None, causation: UUID | None) -> bytes:
+    """What follows the time: who, why and on what occasion. The facts of one decision share it."""
+    parts = [b'","who":', _encode_present(who)]
     if why is not None:
-        parts += (b',"why":', why)
+        parts += (b',"why":', _encode_present(why))
     if request_id is not None:
         parts += (b',"request_id":', _encode(request_id))
     if causation is not None:
         parts += (b',"causation":"', str(causation).encode(), b'"')
-    parts += (b',"salt":"', os.urandom(16).hex().encode(), b'","data":', data, b"}")
     return b"".join(parts)
 
 
-def finished_line(
-    position: int, stream: UUID, version: int, type: str, schema: int, recorded_at: str, tail: bytes
-) -> bytes:
-    """The whole line, once its place and time are known."""
-    head = (
-        f'{{"v":{LINE_VERSION},"position":{position},"stream":"{stream}","version":{version},'
-        f'"type":"{type}","schema":{schema},"recorded_at":"{recorded_at}",'
-    )
-    return head.encode() + tail
+def draft_tail(origin: bytes, data: bytes) -> bytes:
+    """All of a line that follows its time. A random salt lets an export hide the line behind its leaf hash."""
+    return b'%b,"salt":"%b","data":%b}' % (origin, os.urandom(16).hex().encode(), data)
+
+
+def _encode_present(members: msgspec.Struct) -> bytes:
+    return _encode({name: value for name, value in msgspec.structs.asdict(members).items() if value is not None})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -36,6 +37,7 @@ TEXT_SALT_SIZE = 32
 Writer = Callable[[Any], Any]
 Reader = Callable[[bytes | msgspec.Raw], Fact]
 
+_is_plain = re.compile(r"[0-9]+(\.[0-9]+)?").fullmatch
 _encode = msgspec.json.Encoder().encode
 _made_writers: dict[type, tuple[tuple[str, str, Writer | None], ...]] = {}
 _made_readers: dict[type[Fact], Reader] = {}
@@ -139,6 +141,9 @@ def _seal(text: Text) -> str:
 
 
 def _write_decimal(value: Decimal) -> str:
+    text = str(value)
+    if _is_plain(text):
+        return text
     sign, _, exponent = value.as_tuple()
     if not isinstance(exponent, int) or exponent > 0 or (sign and not value):
         raise UnfitNumber(f"{value} cannot be recorded: not a plain number")

@@ -15,6 +15,7 @@ from domain.application import OkrLedger
 from domain.command import Actor, Command, ReasonCode, Why
 from domain.key_result import ProgressRecorded
 from domain.stream import Event, Text
+from ledger.line import OPENING, as_time, draft_middle
 from ledger.mapper import UnfitNumber, commitment
 from ledger.recorder import ClockBehind, LineTooLong, VersionConflict
 from ledger.verify import verify
@@ -156,3 +157,13 @@ def test_positions_and_types_can_be_read_as_notifications(okr: OkrLedger) -> Non
     assert [n.id for n in notifications] == [2, 3]
     assert Counter(n.topic for n in notifications) == {"KeyResult.ProgressRecorded": 2}
     assert okr.recorder.select_notifications(1, 10, topics=["Cycle.Opened"]) == []
+
+
+def test_the_database_joins_the_parts_of_a_line_as_they_stand_in_its_row(okr: OkrLedger, migrated_url: str) -> None:
+    stream = uuid4()
+    okr.save(*(progress(stream, version) for version in (1, 2, 3)), by=by())
+    with psycopg.connect(migrated_url) as connection:
+        rows = connection.execute("SELECT position, recorded_at, line FROM ledger.events ORDER BY position").fetchall()
+    for position, recorded_at, line in rows:
+        middle = draft_middle(str(stream), position, "KeyResult.ProgressRecorded", 1)
+        assert line.startswith(f'{OPENING}{position}{middle}{as_time(recorded_at)}","who":')
