@@ -1,0 +1,181 @@
+"""One batch, one transaction: facts, contributions, dead letters and offsets happen together or not at all.
+
+Locks in this order: the cycles, the offsets, the contributions, the totals, the ledger's head; each kind sorted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import psycopg
+from eventsourcing.persistence import DataError, IntegrityError, OperationalError, PersistenceError
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from domain.application import OkrLedger
+from domain.command import Command
+from domain.cycle import CycleState, CycleTerms
+from domain.feeds.contribution import Contribution, Dead, Stage, Tombstone
+from domain.measurement import Measurement
+from ledger.recorder import VersionConflict
+from workers.feeds import dead_letters, offsets, totals
+from workers.feeds.catalogue import Catalogue, LiveFeed
+from workers.feeds.contributions import Interleaved, LifeIds, take_in
+from workers.feeds.database import clock, transaction
+from workers.feeds.measuring import News, measure
+from workers.feeds.reading import Share, is_ignored
+from workers.feeds.totals import Totals
+
+MOST_ATTEMPTS = 20
+
+
+class Outdated(Exception):
+    """A feed was defined, revised, paused or resumed: what was read under the old definitions is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a batch: messages by outcome, over all feeds, and the facts that it made."""
+
+    matched: int = 0
+    ignored: int = 0
+    dead: int = 0
+    facts: int = 0
+
+    def __add__(self, other: Applied) -> Applied:
+        return Applied(
+            self.matched + other.matched,
+            self.ignored + other.ignored,
+            self.dead + other.dead,
+            self.facts + other.facts,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """How batches are applied. `before_commit` is called inside each transaction and may refuse it by raising."""
+
+    ledger: OkrLedger
+    catalogue: Catalogue
+    before_commit: Callable[[], None] = lambda: None
+
+    def apply(self, shares: Sequence[Share], life_ids: LifeIds) -> Applied:
+        """Apply what a batch holds for each feed. A message that the database refuses goes to the dead letters.
+
+        Raises `Fenced` where another worker has moved the offsets, `Outdated`, whatever `before_commit` raises, and
+        errors of the database that are no message's fault. Then some of the batch may have been applied, and the
+        database says how far.
+        """
+        try:
+            return self._apply(shares, life_ids)
+        except PersistenceError as error:
+            if not _is_fault_of_a_message(error):
+                raise
+            parts = shares if len(shares) > 1 else shares[0].halves()
+            if len(parts) == 1:
+                return self._apply([_condemned(parts[0], error)], life_ids)
+            return sum((self.apply([part], life_ids) for part in parts), Applied())
+
+    def _apply(self, shares: Sequence[Share], life_ids: LifeIds) -> Applied:
+        shares = sorted(shares, key=lambda share: share.feed.id)
+        for _ in range(MOST_ATTEMPTS):
+            try:
+                with transaction(self.ledger) as connection:
+                    applied = _apply_once(connection, self.ledger, self.catalogue, shares, life_ids)
+                    self.before_commit()
+                    return applied
+            except Interleaved:
+                continue
+        raise OperationalError("other workers were faster each time")
+
+
+def _apply_once(
+    connection: Connection[DictRow],
+    ledger: OkrLedger,
+    catalogue: Catalogue,
+    shares: Sequence[Share],
+    life_ids: LifeIds,
+) -> Applied:
+    if not catalogue.is_current(connection):
+        raise Outdated("a feed was changed")
+    cycles = _hold_cycles(ledger, shares)
+    stands = {stand: moves for share in shares for stand, moves in share.stands().items()}
+    offsets.hold(connection, {stand: began for stand, (began, _) in stands.items()})
+    key_results = [share.feed.key_result_id for share in shares]
+    seen = totals.read(connection, key_results)
+    news = [
+        _take_in(connection, share, seen[share.feed.key_result_id], cycles[share.feed.cycle_id], life_ids)
+        for share in shares
+    ]
+    held = totals.hold(connection, key_results)
+    for id, row in held.items():
+        if (row.version, row.takes_progress) != (seen[id].version, seen[id].takes_progress):
+            raise Interleaved("another fact was written, or the key result has ended")
+    now = clock(connection)
+    recorded: list[tuple[LiveFeed, Measurement]] = []
+    for share, brought in zip(shares, news, strict=True):
+        feed, cycle = share.feed, cycles[share.feed.cycle_id]
+        row = held[feed.key_result_id]
+        if _counts(row, cycle):
+            _, measurement = measure(connection, feed, cycle, row, now, brought)
+            if measurement is not None:
+                recorded.append((feed, measurement))
+        else:
+            totals.write(connection, replace(row, pending=brought.added_to(row.pending), due_at=None))
+    offsets.move(connection, {stand: next for stand, (_, next) in stands.items()})
+    for feed, measurement in recorded:
+        ledger.record_measurements([measurement], Command(feed.actor, now))
+    return Applied(
+        matched=sum(each.matched for each in news),
+        ignored=sum(each.ignored for each in news),
+        dead=sum(each.dead for each in news),
+        facts=len(recorded),
+    )
+
+
+def _hold_cycles(ledger: OkrLedger, shares: Sequence[Share]) -> dict[UUID, CycleTerms]:
+    cycles = {}
+    for cycle_id in sorted({share.feed.cycle_id for share in shares}):
+        cycle = ledger.record.hold_cycle(cycle_id)
+        if cycle is None:
+            raise LookupError(f"there is no cycle {cycle_id}")
+        cycles[cycle_id] = cycle
+    return cycles
+
+
+def _counts(row: Totals, cycle: CycleTerms) -> bool:
+    """Whether messages still change the number: not once the key result has ended or its cycle is closed."""
+    return row.takes_progress and cycle.state is not CycleState.CLOSED
+
+
+def _take_in(connection: Connection[DictRow], share: Share, row: Totals, cycle: CycleTerms, life_ids: LifeIds) -> News:
+    ranges = [(stretch.began, stretch.range) for stretch in share.stretches]
+    reads = [read for stretch in share.stretches for read in stretch.reads]
+    if not _counts(row, cycle):
+        return News(ranges, ignored=len(reads))
+    letters = [(message, outcome) for message, outcome in reads if isinstance(outcome, Dead)]
+    taken = [outcome for _, outcome in reads if not isinstance(outcome, Dead)]
+    ignored = sum(is_ignored(outcomes) for outcomes in taken)
+    arriving = (outcome for outcomes in taken for outcome in outcomes if isinstance(outcome, Contribution | Tombstone))
+    changes = take_in(connection, share.feed.id, arriving, life_ids, fact=row.version + 1)
+    dead_letters.keep(connection, share.feed, letters)
+    return News(ranges, len(reads) - len(letters) - ignored, ignored, len(letters), changes)
+
+
+def _is_fault_of_a_message(error: PersistenceError) -> bool:
+    """Whether the database refused a value, rather than to work."""
+    if isinstance(error, OperationalError):
+        return isinstance(error.__cause__, psycopg.errors.ProgramLimitExceeded)
+    return isinstance(error, DataError | IntegrityError) and not isinstance(error, VersionConflict)
+
+
+def _condemned(share: Share, error: PersistenceError) -> Share:
+    """The share of a single message, which is now dead."""
+    (stretch,) = share.stretches
+    ((message, _),) = stretch.reads
+    cause = error.__cause__
+    said = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+    dead = Dead(Stage.APPLY, f"the database refused it: {said or type(cause).__name__}")
+    return Share(share.feed, [replace(stretch, reads=[(message, dead)])])

@@ -1,0 +1,131 @@
+"""The consumer, kept on a short lead: it reads nothing before the database has said from where.
+
+kafka-python calls a listener on its own I/O thread, where nothing may block; the listener only pauses what it is
+given and notes it. The worker's loop then reads offsets from the database, seeks and resumes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+
+from workers.feeds.settings import WorkerSettings
+
+FETCH_BYTES = 8 * 1024 * 1024
+ANSWER_MS = 5_000
+"""How long the broker may take to answer before the worker gives up and starts over."""
+LEAVE_MS = 1_000
+
+LOG = logging.getLogger(__name__)
+
+
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Which partitions the group gave to this worker, and which of them still wait for their place."""
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
+        self._lock = threading.Lock()
+        self._waiting: set[TopicPartition] = set()
+        self._taken_away: set[TopicPartition] = set()
+        self.rebalances = 0
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        if assigned:
+            self._consumer.pause(*assigned)
+        for partition in assigned:
+            # Any place will do while it is paused: without one the consumer asks the group for one, and fails.
+            self._consumer.seek(partition, 0)
+        with self._lock:
+            self._waiting |= set(assigned)
+            self.rebalances += 1
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        with self._lock:
+            self._waiting -= set(revoked)
+            self._taken_away |= set(revoked)
+
+    def put_back(self, partitions: Iterable[TopicPartition]) -> None:
+        """Make partitions wait again for their place."""
+        with self._lock:
+            self._waiting |= set(partitions)
+
+    def take_waiting(self) -> set[TopicPartition]:
+        """The partitions that wait for their place; they are the caller's business from now on."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, set()
+            return waiting
+
+    def take_lost(self) -> set[TopicPartition]:
+        """The partitions that were taken away since the last call. One may have come back meanwhile."""
+        with self._lock:
+            lost, self._taken_away = self._taken_away, set()
+            return lost
+
+
+def open_consumer(settings: WorkerSettings) -> KafkaConsumer:
+    """A consumer of the group that subscribes to nothing yet. Raises KafkaError where no broker answers."""
+    session_ms = int(settings.session_timeout * 1000)
+    return KafkaConsumer(
+        **settings.connection_options(),
+        group_id=settings.group,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        allow_auto_create_topics=False,
+        isolation_level="read_uncommitted" if settings.is_trial else "read_committed",
+        partition_assignment_strategy=(CooperativeStickyAssignor,),
+        max_poll_records=settings.batch_size,
+        max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_bytes=2 * FETCH_BYTES,
+        session_timeout_ms=session_ms,
+        heartbeat_interval_ms=min(3_000, session_ms // 5),
+        metadata_max_age_ms=int(min(60.0, settings.topic_check) * 1000),
+        request_timeout_ms=2 * ANSWER_MS,
+        bootstrap_timeout_ms=ANSWER_MS,
+        metrics_enabled=False,
+    )
+
+
+def subscribe(consumer: KafkaConsumer, topics: Collection[str], assignment: Assignment) -> None:
+    """Join the group for these topics, or leave it where there are none."""
+    if topics:
+        consumer.subscribe(topics=sorted(topics), listener=assignment)
+    elif consumer.subscription():
+        consumer.unsubscribe()
+
+
+def stand(consumer: KafkaConsumer, partition: TopicPartition, offset: int) -> bool:
+    """Read on at `offset`; False where the group has taken the partition away meanwhile."""
+    try:
+        consumer.seek(partition, offset)
+        consumer.resume(partition)
+    except (ValueError, KeyError):  # unassigned: a rebalance came in between
+        return False
+    return True
+
+
+def halt(consumer: KafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
+    """Fetch nothing more from these partitions."""
+    for partition in partitions:
+        try:
+            consumer.pause(partition)
+        except KeyError:
+            continue
+
+
+def close_quietly(client: Any) -> None:
+    """Leave the group and stop the client's threads, whatever state it is in."""
+    if client is None:
+        return
+    try:
+        if isinstance(client, KafkaConsumer):
+            client.close(autocommit=False, timeout_ms=LEAVE_MS)
+        else:
+            client.close()
+    except Exception as error:  # it is broken, and that is why it is closed
+        LOG.debug("closing a client of the broker: %r", error)

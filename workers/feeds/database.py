@@ -1,0 +1,34 @@
+"""The ledger as workers use it: a pool of their own, and transactions that carry more than facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import cast
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from domain.application import OkrLedger
+
+
+def open_ledger(database_url: str) -> OkrLedger:
+    """The use cases on this database. Connects when first used; close it when it no longer answers."""
+    return OkrLedger(env={"PERSISTENCE_MODULE": "ledger", "OKR_DATABASE_URL": database_url, "OKR_POOL_SIZE": "2"})
+
+
+@contextmanager
+def transaction(ledger: OkrLedger) -> Iterator[Connection[DictRow]]:
+    """A transaction in which the ledger's use cases take part, with its connection."""
+    with ledger.record.transaction() as connection:
+        yield cast(Connection[DictRow], connection)
+
+
+def clock(connection: Connection[DictRow]) -> datetime:
+    """The database's clock: the only one that workers go by, so that they agree."""
+    row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
+    if row is None:
+        raise LookupError("the database has no clock")
+    now: datetime = row["now"]
+    return now

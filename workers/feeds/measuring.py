@@ -1,0 +1,194 @@
+"""From contributions to facts: what the number is now, and whether the ledger is to say so.
+
+The first change makes a fact at once; then at most one in each interval of the feed's debounce, and the last
+change always makes one. What waits is stored with the totals, so a crash loses nothing.
+
+A fact holds from the latest business time that it counts, and never from before the fact in front of it: the
+number is the sum of all its contributions, so a late one changes what is known now. It does not hold from the
+future: where a message claims that, it holds from now by the database's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from domain.calendar import end_of_day, start_of_day
+from domain.cycle import CycleTerms
+from domain.feeds.aggregates import Window, is_worth_a_fact, published, window_of
+from domain.feeds.evidence import evidence_digest
+from domain.measurement import (
+    EffectiveBy,
+    Evidence,
+    Measurement,
+    MeasurementRecorded,
+    MeasurementWindowMoved,
+)
+from workers.feeds import tallies, totals
+from workers.feeds.catalogue import LiveFeed
+from workers.feeds.contributions import taken_in
+from workers.feeds.tallies import Change
+from workers.feeds.totals import Pending, Range, Totals
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a batch brought to one feed: the ranges read, each with the offset at which its reading began."""
+
+    ranges: Sequence[tuple[int, Range]] = ()
+    matched: int = 0
+    ignored: int = 0
+    dead: int = 0
+    changes: Sequence[Change] = ()
+
+    def added_to(self, pending: Pending) -> Pending:
+        """What is pending, with the messages of the batch."""
+        return pending.and_read(self.ranges, matched=self.matched, ignored=self.ignored, dead=self.dead)
+
+
+NOTHING_NEW = News()
+
+
+def cycle_window(cycle: CycleTerms) -> Window:
+    """The cycle from the beginning of its first day to the end of its last, where it is at home."""
+    return Window(start_of_day(cycle.starts_on, cycle.time_zone), end_of_day(cycle.ends_on, cycle.time_zone))
+
+
+def measure(
+    connection: Connection[DictRow],
+    feed: LiveFeed,
+    cycle: CycleTerms,
+    held: Totals,
+    now: datetime,
+    news: News = NOTHING_NEW,
+    *,
+    at_once: bool = False,
+) -> tuple[Totals, Measurement | None]:
+    """Take the news into the totals, which are held, and store them.
+
+    Gives them back, with the measurement to be saved where a fact is due; `at_once` does not wait for the debounce.
+    """
+    aggregate, emit = feed.definition.aggregate, feed.definition.emit
+    window = window_of(aggregate, cycle_window(cycle), held.midnight)
+    if (held.revision, held.window) == (feed.revision, window):
+        tallied = tallies.shifted(held.tallies, news.changes, window)
+    else:
+        tallied = tallies.counted(connection, feed.id, window)
+    pending = news.added_to(held.pending).and_changed(news.changes, window)
+    now_held = replace(held, revision=feed.revision, window=window, tallies=tallied, pending=pending, due_at=None)
+    measurement = None
+    if pending.event_from is not None or held.version > 0:
+        exact = tallies.exact(connection, feed.id, aggregate, tallied, window)
+        value = published(exact, emit)
+        if is_worth_a_fact(held.value, value, emit):
+            due_at = None if held.recorded_at is None else held.recorded_at + emit.debounce
+            if at_once or due_at is None or due_at <= now:
+                now_held, measurement = _recorded(connection, feed, now_held, exact, value, now)
+            else:
+                now_held = replace(now_held, due_at=due_at)
+    totals.write(connection, now_held)
+    return now_held, measurement
+
+
+def move_window(
+    connection: Connection[DictRow], feed: LiveFeed, cycle: CycleTerms, held: Totals, midnight: datetime
+) -> Measurement | None:
+    """Let the feed's rolling window end at `midnight`; the measurement to be saved where that changes the number.
+
+    The totals are held and current: what messages changed before has been measured.
+    """
+    aggregate, emit = feed.definition.aggregate, feed.definition.emit
+    window = window_of(aggregate, cycle_window(cycle), midnight)
+    if held.window is not None and held.revision == feed.revision:
+        tallied = tallies.moved(connection, feed.id, held.tallies, held.window, window)
+    else:
+        tallied = tallies.counted(connection, feed.id, window)
+    moved = replace(held, midnight=midnight, revision=feed.revision, window=window, tallies=tallied)
+    exact = tallies.exact(connection, feed.id, aggregate, tallied, window)
+    value = published(exact, emit)
+    measurement = None
+    if held.version > 0 and value != held.value:
+        measurement = Measurement.at(feed.id, feed.key_result_id, held.version, held.value)
+        effective_at = max(window.end, held.effective_at or window.end)
+        measurement.move_window(
+            MeasurementWindowMoved(
+                feed_id=feed.id,
+                feed_revision=feed.revision,
+                key_result_id=feed.key_result_id,
+                from_=held.value,
+                value=value,
+                effective_at=effective_at,
+                evidence=_evidence(connection, feed, moved, exact),
+            )
+        )
+        moved = replace(
+            moved,
+            version=measurement.version,
+            value=value,
+            effective_at=effective_at,
+            effective_by=EffectiveBy.EVENT,
+            due_at=None,
+        )
+    totals.write(connection, moved)
+    return measurement
+
+
+def _recorded(
+    connection: Connection[DictRow],
+    feed: LiveFeed,
+    held: Totals,
+    exact: Decimal | None,
+    value: Decimal | None,
+    now: datetime,
+) -> tuple[Totals, Measurement]:
+    effective_at, effective_by = _effective(held, now)
+    measurement = Measurement.at(feed.id, feed.key_result_id, held.version, held.value)
+    measurement.record(
+        MeasurementRecorded(
+            feed_id=feed.id,
+            feed_revision=feed.revision,
+            key_result_id=feed.key_result_id,
+            from_=held.value,
+            value=value,
+            effective_at=effective_at,
+            effective_by=effective_by,
+            event_from=held.pending.event_from,
+            event_to=held.pending.event_to,
+            ranges=tuple(each.fact() for each in held.pending.ranges),
+            counts=held.pending.counts,
+            evidence=_evidence(connection, feed, held, exact),
+        )
+    )
+    now_held = replace(
+        held,
+        version=measurement.version,
+        value=value,
+        effective_at=effective_at,
+        effective_by=effective_by,
+        pending=Pending(),
+        recorded_at=now,
+    )
+    return now_held, measurement
+
+
+def _effective(held: Totals, now: datetime) -> tuple[datetime, EffectiveBy]:
+    latest = held.pending.counted_to or held.pending.event_to
+    latest = now if latest is None else min(latest, now)
+    if held.effective_at is not None and held.effective_at >= latest:
+        return held.effective_at, held.effective_by or EffectiveBy.EVENT
+    return latest, held.pending.counted_by or EffectiveBy.EVENT
+
+
+def _evidence(connection: Connection[DictRow], feed: LiveFeed, held: Totals, exact: Decimal | None) -> Evidence:
+    lines = taken_in(connection, feed.id, held.version + 1)
+    return Evidence(
+        contributions=sum(tally.entities for tally in held.tallies.values()),
+        exact=exact,
+        changes=len(lines),
+        sha256=evidence_digest(lines),
+    )
