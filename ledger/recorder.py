@@ -42,6 +42,8 @@ CHANNEL = "okr_ledger"
 
 APPEND = "SELECT first_position FROM ledger.append(%s, %s, %s)"
 CLOCK_BEHIND = "OKR01"
+TAKEN = {"events_stream_version", "streams_pkey", "streams_name", "cycle_states_pkey"}
+"""What says that somebody else was first: with a version of a stream, or with the stream itself."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -81,8 +83,13 @@ class LedgerRecorder(ApplicationRecorder):
         # The append alone is one statement: a transaction of its own, and two round trips less.
         opened = self.datastore.unit if gates.are_touched_by(events) else self.datastore.get_connection
         with opened() as connection:
-            gates.follow(connection, events)
-            first = _append(connection, drafts, texts)
+            try:
+                gates.follow(connection, events)
+                first = _append(connection, drafts, texts)
+            except psycopg.errors.UniqueViolation as error:
+                if error.diag.constraint_name in TAKEN:
+                    raise VersionConflict("another fact took this version of the stream") from error
+                raise
         return range(first, first + len(events))
 
     def select_events(
@@ -220,10 +227,6 @@ def _origin(by: Command, reason: str | None) -> bytes:
 def _append(connection: Connection[DictRow], drafts: str, texts: str) -> int:
     try:
         row = connection.execute(APPEND, [OPENING, drafts, texts], prepare=True).fetchone()
-    except psycopg.errors.UniqueViolation as error:
-        if error.diag.constraint_name == "events_stream_version":
-            raise VersionConflict("another fact took this version of the stream") from error
-        raise
     except psycopg.DatabaseError as error:
         if error.sqlstate == CLOCK_BEHIND:
             raise ClockBehind(str(error.diag.message_primary)) from error

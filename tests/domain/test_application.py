@@ -236,3 +236,16 @@ def test_two_who_decide_at_once_on_one_key_result_do_not_overwrite_each_other(qu
         succeeded = list(pool.map(adjust, range(60, 76)))
     assert any(succeeded)
     assert quarter.state().version == 2 + sum(succeeded)
+
+
+def test_two_who_begin_one_stream_at_once_are_told_apart(quarter: Quarter) -> None:
+    def draft(id: UUID) -> bool:
+        try:
+            quarter.okr.draft_key_result(id, quarter.objective, quarter.terms(), by())
+        except (Conflict, VersionConflict):
+            return False
+        return True
+
+    for _ in range(5):
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(draft, [uuid4()] * 8)) == 1
