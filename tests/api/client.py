@@ -47,7 +47,7 @@ class Client:
         if raw is not None:
             sent.setdefault("Content-Type", "application/json")
             options = {"data": raw}
-        return self.app.test_client().open(path, method=method, headers=sent, **options)
+        return self.app.test_client().open(path, method=method, headers=sent, buffered=True, **options)
 
     def get(self, path: str, *, role: str | None = "admin", headers: dict[str, str] | None = None) -> TestResponse:
         return self.send("GET", path, role=role, headers=headers)
