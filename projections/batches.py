@@ -18,29 +18,33 @@ BATCH_LOCK = 0x6F6B72_11
 """Held by each transaction that writes the views, so that a rebuild can put its own in their place between two."""
 
 
+TypedLine = tuple[str, str]
+"""A line with the type of its fact in front."""
+
+
 class Overtaken(Exception):
     """Another projector has moved the views on; what is kept in mind of them is out of date."""
 
 
-def read_lines(connection: Connection[DictRow], after: int) -> list[str]:
+def read_lines(connection: Connection[DictRow], after: int) -> list[TypedLine]:
     """The lines that follow the position `after`: up to 5,000 or about 8 MB, none at the head of the ledger."""
-    lines: list[str] = []
+    lines: list[TypedLine] = []
     size = 0
     with connection.cursor(row_factory=tuple_row) as cursor:
         while len(lines) < MOST_LINES and size < MOST_CHARACTERS:
             cursor.execute(
-                "SELECT line FROM ledger.events WHERE position > %s ORDER BY position LIMIT %s",
+                "SELECT type, line FROM ledger.events WHERE position > %s ORDER BY position LIMIT %s",
                 [after + len(lines), LINES_A_QUERY],
             )
-            found = [line for (line,) in cursor]
+            found = cursor.fetchall()
             lines += found
-            size += sum(map(len, found))
+            size += sum(len(line) for _, line in found)
             if len(found) < LINES_A_QUERY:
                 break
     return lines
 
 
-def follow(present: Present, after: int, lines: list[str]) -> int:
+def follow(present: Present, after: int, lines: list[TypedLine]) -> int:
     """Let the views follow these lines, which begin behind the position `after`; returns the last one's position.
 
     One transaction. Raises `Overtaken` where the views are not at `after` (the same lines again change nothing) and
@@ -54,7 +58,7 @@ def follow(present: Present, after: int, lines: list[str]) -> int:
         return take(present, after, lines)
 
 
-def take(present: Present, after: int, lines: list[str]) -> int:
+def take(present: Present, after: int, lines: list[TypedLine]) -> int:
     """The same, in the caller's transaction and under its locks."""
     last = present.take(lines)
     if last.position != after + len(lines):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from psycopg import Connection
@@ -12,9 +12,9 @@ from psycopg.rows import DictRow
 
 from domain.cycle import CycleClosed, CycleOpened, CycleReopened, CycleScoringBegun, CycleStarted, CycleState
 from domain.stream import Fact
-from ledger.line import Line
 from projections import reading
 from projections.answers import Answer, Page, day, ref
+from projections.lines import Told
 from projections.moment import Moment
 from projections.tables import Table
 
@@ -44,7 +44,7 @@ TABLES = (CYCLES,)
 
 @dataclass(slots=True)
 class CycleRow:
-    id: UUID
+    id: str
     from_position: int
     begun: int
     version: int
@@ -58,26 +58,26 @@ class CycleRow:
 # How facts change it
 
 
-def opened(present: Present, line: Line, fact: CycleOpened) -> None:
+def opened(present: Present, told: Told[Any], fact: CycleOpened) -> None:
     row = CycleRow(
-        id=line.stream,
-        from_position=line.position,
-        begun=line.position,
-        version=line.version,
+        id=told.stream,
+        from_position=told.position,
+        begun=told.position,
+        version=told.version,
         name=fact.name,
         starts_on=fact.starts_on,
         ends_on=fact.ends_on,
         time_zone=fact.time_zone,
         state=CycleState.PLANNED,
     )
-    present.cycles.put(row, line.position)
+    present.cycles.put(row, told.position)
 
 
-def turned(present: Present, line: Line, fact: Fact) -> None:
-    row = present.cycles[line.stream]
+def turned(present: Present, told: Told[Any], fact: Fact) -> None:
+    row = present.cycles[told.stream]
     row.state = TURNS[type(fact)]
-    row.version = line.version
-    present.cycles.put(row, line.position)
+    row.version = told.version
+    present.cycles.put(row, told.position)
 
 
 TURNS: dict[type[Fact], CycleState] = {

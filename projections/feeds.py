@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
@@ -11,9 +11,9 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from domain.feed import FeedDefined, FeedGapFound, FeedPaused, FeedResumed, FeedRevised
-from ledger.line import Line
 from projections import reading
 from projections.answers import Answer, Page, ref
+from projections.lines import Told
 from projections.moment import Moment
 from projections.tables import Table
 
@@ -51,7 +51,7 @@ TABLES = (FEEDS,)
 class FeedRow:
     """`definition` is the JSON that the fact holds; `gaps` counts the messages' ranges found to be lost."""
 
-    id: UUID
+    id: str
     from_position: int
     begun: int
     version: int
@@ -67,47 +67,47 @@ class FeedRow:
 # How facts change it
 
 
-def defined(present: Present, line: Line, fact: FeedDefined) -> None:
+def defined(present: Present, told: Told[Any], fact: FeedDefined) -> None:
     row = FeedRow(
-        id=line.stream,
-        from_position=line.position,
-        begun=line.position,
-        version=line.version,
-        cycle_id=present.key_results[fact.key_result_id].cycle_id,
+        id=told.stream,
+        from_position=told.position,
+        begun=told.position,
+        version=told.version,
+        cycle_id=present.key_results[str(fact.key_result_id)].cycle_id,
         key_result_id=fact.key_result_id,
         name=fact.name,
         definition=orjson.dumps(fact.definition).decode(),
         revision=1,
     )
-    present.feeds.put(row, line.position)
+    present.feeds.put(row, told.position)
 
 
-def revised(present: Present, line: Line, fact: FeedRevised) -> None:
-    row = present.feeds[line.stream]
-    row.version = line.version
+def revised(present: Present, told: Told[Any], fact: FeedRevised) -> None:
+    row = present.feeds[told.stream]
+    row.version = told.version
     row.definition, row.revision = orjson.dumps(fact.definition).decode(), fact.revision
-    present.feeds.put(row, line.position)
+    present.feeds.put(row, told.position)
 
 
-def paused(present: Present, line: Line, _: FeedPaused) -> None:
-    row = present.feeds[line.stream]
-    row.version = line.version
+def paused(present: Present, told: Told[Any], _: FeedPaused) -> None:
+    row = present.feeds[told.stream]
+    row.version = told.version
     row.is_paused = True
-    present.feeds.put(row, line.position)
+    present.feeds.put(row, told.position)
 
 
-def resumed(present: Present, line: Line, _: FeedResumed) -> None:
-    row = present.feeds[line.stream]
-    row.version = line.version
+def resumed(present: Present, told: Told[Any], _: FeedResumed) -> None:
+    row = present.feeds[told.stream]
+    row.version = told.version
     row.is_paused = False
-    present.feeds.put(row, line.position)
+    present.feeds.put(row, told.position)
 
 
-def gap_found(present: Present, line: Line, _: FeedGapFound) -> None:
-    row = present.feeds[line.stream]
-    row.version = line.version
+def gap_found(present: Present, told: Told[Any], _: FeedGapFound) -> None:
+    row = present.feeds[told.stream]
+    row.version = told.version
     row.gaps += 1
-    present.feeds.put(row, line.position)
+    present.feeds.put(row, told.position)
 
 
 HANDLERS: Handlers = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
@@ -21,10 +21,10 @@ from domain.goalposts import (
 )
 from domain.key_result import KeyResultCommitted, TargetAdjusted, TargetCorrected
 from domain.measures import Direction, Point, Reading, readings, value_in_force
-from ledger.line import Line
 from projections import key_results, reading, values
 from projections.answers import Answer, figure, measure
 from projections.key_results import KEY_RESULTS
+from projections.lines import Told
 from projections.moment import Moment
 from projections.tables import Table
 
@@ -50,17 +50,17 @@ TABLES = (TARGETS,)
 # How facts change it
 
 
-def committed(present: Present, line: Line, fact: KeyResultCommitted) -> None:
+def committed(present: Present, told: Told[Any], fact: KeyResultCommitted) -> None:
     if fact.target is not None:
-        present.targets.add(line.stream, line.position, line.position, fact.target)
+        present.targets.add(told.stream, told.position, told.position, fact.target)
 
 
-def adjusted(present: Present, line: Line, fact: TargetAdjusted) -> None:
-    present.targets.add(line.stream, line.position, line.position, fact.to)
+def adjusted(present: Present, told: Told[Any], fact: TargetAdjusted) -> None:
+    present.targets.add(told.stream, told.position, told.position, fact.to)
 
 
-def corrected(present: Present, line: Line, fact: TargetCorrected) -> None:
-    present.targets.add(line.stream, present.position_of(line.stream, fact.corrects), line.position, fact.to)
+def corrected(present: Present, told: Told[Any], fact: TargetCorrected) -> None:
+    present.targets.add(told.stream, present.position_of(told.stream, fact.corrects), told.position, fact.to)
 
 
 HANDLERS: Handlers = {KeyResultCommitted: committed, TargetAdjusted: adjusted, TargetCorrected: corrected}
@@ -113,11 +113,11 @@ def _series(
 ) -> list[Reading]:
     """The readings that the figures look at: all of them for a limit, else those at the moves and at the end."""
     if Direction(row["direction"]).is_limit:
-        return readings(values.points_known(connection, row["id"], moment.position).values())
+        return readings(values.points_known(connection, row["id"], moment.position))
     now = moment.looked_at
     moments = sorted({target.since for target in targets if target.since < now})
     asked = [(row["id"], at) for at in (*moments, moment.known_by)]
-    *before, latest = values.said_by(connection, asked, moment.position)
+    *before, latest = values.said_by_then(connection, asked, moment.position)
     # What is known now counts, also where its clock ran ahead of the ledger's.
     end = max([now, *(point.effective_at for point in latest)])
     series = [Reading(at, _value(points, at)) for at, points in zip(moments, before, strict=True)]

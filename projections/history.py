@@ -26,7 +26,6 @@ from domain.key_result import (
     OverrideLifted,
     ProgressOverridden,
 )
-from domain.measurement import MeasurementRecorded, MeasurementWindowMoved
 from domain.measures import Point
 from domain.numbers import text
 from domain.objective import (
@@ -37,13 +36,13 @@ from domain.objective import (
     ObjectiveScored,
 )
 from domain.stream import FACTS, Fact
-from ledger.line import Line
 from projections import reading
 from projections.answers import Answer, Page, ref
 from projections.cycles import TURNS
 from projections.key_results import KEY_RESULTS
+from projections.lines import Measured, Progress, Told
 from projections.moment import Moment
-from projections.tables import Table
+from projections.tables import NULL, Table, escaped
 
 if TYPE_CHECKING:
     from projections.present import Present
@@ -75,48 +74,42 @@ TABLES = (HISTORY,)
 # How facts change it
 
 
-def happened(present: Present, line: Line, fact: Fact) -> None:
-    subject_id = line.stream
+def happened(present: Present, told: Told[Any], fact: Any) -> None:
     before: object = None
-    cycle_id: UUID | None = None
     match fact:
-        case MeasurementRecorded() | MeasurementWindowMoved():
-            subject_id = fact.key_result_id
-            cycle_id = present.key_results[subject_id].cycle_id
+        case Progress():
+            subject, cycle = told.stream, present.values[told.stream].cycle
+        case Measured():
+            subject, cycle = fact.key_result_id, present.values[fact.key_result_id].cycle
         case KeyResultDrafted() | ObjectiveDrafted():
-            cycle_id = fact.cycle_id
+            subject, cycle = told.stream, str(fact.cycle_id)
         case FeedDefined():
-            subject_id = fact.key_result_id
-            cycle_id = present.key_results[subject_id].cycle_id
+            subject = str(fact.key_result_id)
+            cycle = present.values[subject].cycle
         case CycleOpened():
-            cycle_id = subject_id
+            subject = cycle = told.stream
         case _:
-            subject_id, cycle_id, before = _known(present, line, fact)
-    present.history.add(
-        line.position,
-        subject_id,
-        cycle_id,
-        line.type,
-        line.who.id,
-        None if before is None else orjson.dumps(before, default=str).decode(),
-    )
+            subject, cycle, before = _known(present, told, fact)
+    was = NULL if before is None else escaped(orjson.dumps(before, default=str).decode())
+    actor = escaped(told.who.id)
+    present.history.waiting.append(f"{told.position}\t{subject}\t{cycle}\t{told.type}\t{actor}\t{was}")
 
 
-def _known(present: Present, line: Line, fact: Fact) -> tuple[UUID, UUID | None, object]:
+def _known(present: Present, told: Told[Any], fact: Fact) -> tuple[str, str, object]:
     """Of a fact in a stream that has begun: what it is about, in which cycle, and what was the case before."""
-    match line.type.partition(".")[0]:
+    match told.type.partition(".")[0]:
         case "KeyResult":
-            row = present.key_results[line.stream]
-            return row.id, row.cycle_id, _before_key_result(present, row, fact)
+            row = present.key_results[told.stream]
+            return told.stream, str(row.cycle_id), _before_key_result(present, row, fact)
         case "Objective":
-            objective = present.objectives[line.stream]
-            return objective.id, objective.cycle_id, _before_objective(objective, fact)
+            objective = present.objectives[told.stream]
+            return told.stream, str(objective.cycle_id), _before_objective(objective, fact)
         case "Cycle":
-            return line.stream, line.stream, present.cycles[line.stream].state
+            return told.stream, told.stream, present.cycles[told.stream].state
         case "Feed":
-            feed = present.feeds[line.stream]
-            return feed.key_result_id, feed.cycle_id, None
-    return line.stream, None, None
+            feed = present.feeds[told.stream]
+            return str(feed.key_result_id), str(feed.cycle_id), None
+    return told.stream, NULL, None
 
 
 def _before_key_result(present: Present, row: Any, fact: Fact) -> object:

@@ -41,9 +41,10 @@ from domain.key_result import (
 )
 from domain.measures import Direction, Milestone, attainment, milestone_attainment, pace
 from domain.numbers import text
-from ledger.line import Line, as_time
+from ledger.line import as_time
 from projections import reading, values
 from projections.answers import Answer, Page, day, figure, measure, ref, time
+from projections.lines import Told
 from projections.moment import Moment
 from projections.tables import Table
 from projections.values import Value
@@ -108,7 +109,7 @@ class KeyResultRow:
     """`time_zone` is the cycle's. `committed_version` and `target_version` are those of the facts that set the
     original target and the present one; a correction names one of them."""
 
-    id: UUID
+    id: str
     from_position: int
     begun: int
     objective_id: UUID
@@ -138,18 +139,18 @@ class KeyResultRow:
     stated_status: str | None = None
     replaces: UUID | None = None
     replaced_by: UUID | None = None
-    feed_id: UUID | None = None
+    feed_id: UUID | str | None = None
 
 
 # How facts change it
 
 
-def drafted(present: Present, line: Line, fact: KeyResultDrafted) -> None:
-    time_zone = present.cycles[fact.cycle_id].time_zone
+def drafted(present: Present, told: Told[Any], fact: KeyResultDrafted) -> None:
+    time_zone = present.cycles[str(fact.cycle_id)].time_zone
     row = KeyResultRow(
-        id=line.stream,
-        from_position=line.position,
-        begun=line.position,
+        id=told.stream,
+        from_position=told.position,
+        begun=told.position,
         objective_id=fact.objective_id,
         cycle_id=fact.cycle_id,
         time_zone=time_zone,
@@ -166,11 +167,11 @@ def drafted(present: Present, line: Line, fact: KeyResultDrafted) -> None:
         state=KeyResultState.DRAFT,
         replaces=fact.replaces,
     )
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def draft_revised(present: Present, line: Line, fact: KeyResultDraftRevised) -> None:
-    row = present.key_results[line.stream]
+def draft_revised(present: Present, told: Told[Any], fact: KeyResultDraftRevised) -> None:
+    row = present.key_results[told.stream]
     for name in TERMS:
         value = getattr(fact, name)
         if value is not None:
@@ -178,102 +179,102 @@ def draft_revised(present: Present, line: Line, fact: KeyResultDraftRevised) -> 
     for name in fact.cleared or ():
         setattr(row, name, None)
     row.deadline_at = end_of_day(row.deadline, row.time_zone)
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def committed(present: Present, line: Line, fact: KeyResultCommitted) -> None:
-    row = present.key_results[line.stream]
+def committed(present: Present, told: Told[Any], fact: KeyResultCommitted) -> None:
+    row = present.key_results[told.stream]
     row.state = KeyResultState.COMMITTED
-    row.committed_at = line.recorded_at
-    row.committed_version = row.target_version = line.version
+    row.committed_at = told.recorded_at
+    row.committed_version = row.target_version = told.version
     row.original_target = fact.target
     row.original_deadline, row.original_deadline_at = fact.deadline, row.deadline_at
     row.original_weight = fact.weight
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def rephrased(present: Present, line: Line, fact: KeyResultRephrased) -> None:
-    row = present.key_results[line.stream]
+def rephrased(present: Present, told: Told[Any], fact: KeyResultRephrased) -> None:
+    row = present.key_results[told.stream]
     row.title = fact.to
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def owner_changed(present: Present, line: Line, fact: KeyResultOwnerChanged) -> None:
-    row = present.key_results[line.stream]
+def owner_changed(present: Present, told: Told[Any], fact: KeyResultOwnerChanged) -> None:
+    row = present.key_results[told.stream]
     row.owner_id = fact.to
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def weight_adjusted(present: Present, line: Line, fact: WeightAdjusted) -> None:
-    row = present.key_results[line.stream]
+def weight_adjusted(present: Present, told: Told[Any], fact: WeightAdjusted) -> None:
+    row = present.key_results[told.stream]
     row.weight = fact.to
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def deadline_adjusted(present: Present, line: Line, fact: DeadlineAdjusted) -> None:
-    row = present.key_results[line.stream]
+def deadline_adjusted(present: Present, told: Told[Any], fact: DeadlineAdjusted) -> None:
+    row = present.key_results[told.stream]
     row.deadline = fact.to
     row.deadline_at = end_of_day(fact.to, row.time_zone)
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def target_adjusted(present: Present, line: Line, fact: TargetAdjusted) -> None:
-    row = present.key_results[line.stream]
+def target_adjusted(present: Present, told: Told[Any], fact: TargetAdjusted) -> None:
+    row = present.key_results[told.stream]
     row.target = fact.to
-    row.target_version = line.version
-    present.key_results.put(row, line.position)
+    row.target_version = told.version
+    present.key_results.put(row, told.position)
 
 
-def target_corrected(present: Present, line: Line, fact: TargetCorrected) -> None:
+def target_corrected(present: Present, told: Told[Any], fact: TargetCorrected) -> None:
     """As if it had been written down right: where it is the original one or the present one, that changes."""
-    row = present.key_results[line.stream]
+    row = present.key_results[told.stream]
     if fact.corrects == row.committed_version:
         row.original_target = fact.to
     if fact.corrects == row.target_version:
         row.target = fact.to
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def milestone_reached(present: Present, line: Line, fact: MilestoneReached) -> None:
-    row = present.key_results[line.stream]
+def milestone_reached(present: Present, told: Told[Any], fact: MilestoneReached) -> None:
+    row = present.key_results[told.stream]
     steps = orjson.loads(row.milestones or "[]")
     steps[fact.milestone - 1]["reached_at"] = as_time(fact.effective_at)
     row.milestones = orjson.dumps(steps).decode()
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def checked_in(present: Present, line: Line, fact: KeyResultCheckedIn) -> None:
-    row = present.key_results[line.stream]
+def checked_in(present: Present, told: Told[Any], fact: KeyResultCheckedIn) -> None:
+    row = present.key_results[told.stream]
     row.confidence, row.stated_status = fact.confidence, fact.status
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def scored(present: Present, line: Line, fact: KeyResultScored) -> None:
-    row = present.key_results[line.stream]
+def scored(present: Present, told: Told[Any], fact: KeyResultScored) -> None:
+    row = present.key_results[told.stream]
     row.state = KeyResultState.SCORED
     if fact.kind is ScoreKind.REVIEW:
         row.score_review = fact.points
     else:
         row.score_self = fact.points
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def replaced(present: Present, line: Line, fact: KeyResultReplaced) -> None:
-    row = present.key_results[line.stream]
+def replaced(present: Present, told: Told[Any], fact: KeyResultReplaced) -> None:
+    row = present.key_results[told.stream]
     row.state, row.replaced_by = KeyResultState.REPLACED, fact.successor_id
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def dropped(present: Present, line: Line, _: KeyResultDropped) -> None:
-    row = present.key_results[line.stream]
+def dropped(present: Present, told: Told[Any], _: KeyResultDropped) -> None:
+    row = present.key_results[told.stream]
     row.state = KeyResultState.DROPPED
-    present.key_results.put(row, line.position)
+    present.key_results.put(row, told.position)
 
 
-def feed_defined(present: Present, line: Line, fact: FeedDefined) -> None:
-    row = present.key_results[fact.key_result_id]
-    row.feed_id = line.stream
-    present.key_results.put(row, line.position)
+def feed_defined(present: Present, told: Told[Any], fact: FeedDefined) -> None:
+    row = present.key_results[str(fact.key_result_id)]
+    row.feed_id = told.stream
+    present.key_results.put(row, told.position)
 
 
 TERMS = tuple(Terms.__dataclass_fields__)

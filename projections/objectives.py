@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from psycopg import Connection
@@ -24,10 +24,10 @@ from domain.objective import (
     ObjectiveScored,
     ObjectiveState,
 )
-from ledger.line import Line
 from projections import key_results, reading
 from projections.answers import Answer, Page, figure, ref
 from projections.key_results import KEY_RESULTS, Reckoned, score
+from projections.lines import Told
 from projections.moment import Moment
 from projections.tables import Table
 
@@ -73,7 +73,7 @@ TABLES = (OBJECTIVES,)
 class ObjectiveRow:
     """`described_at` is the position of the fact that holds the description: its words are joined when read."""
 
-    id: UUID
+    id: str
     from_position: int
     begun: int
     version: int
@@ -96,15 +96,15 @@ class ObjectiveRow:
 # How facts change it
 
 
-def drafted(present: Present, line: Line, fact: ObjectiveDrafted) -> None:
+def drafted(present: Present, told: Told[Any], fact: ObjectiveDrafted) -> None:
     row = ObjectiveRow(
-        id=line.stream,
-        from_position=line.position,
-        begun=line.position,
-        version=line.version,
+        id=told.stream,
+        from_position=told.position,
+        begun=told.position,
+        version=told.version,
         cycle_id=fact.cycle_id,
         title=fact.title,
-        described_at=None if fact.description is None else line.position,
+        described_at=None if fact.description is None else told.position,
         owner_id=fact.owner_id,
         level=fact.level,
         team_id=fact.team_id,
@@ -112,17 +112,17 @@ def drafted(present: Present, line: Line, fact: ObjectiveDrafted) -> None:
         state=ObjectiveState.DRAFT,
         replaces=fact.replaces,
     )
-    present.objectives.put(row, line.position)
+    present.objectives.put(row, told.position)
 
 
-def draft_revised(present: Present, line: Line, fact: ObjectiveDraftRevised) -> None:
-    row = present.objectives[line.stream]
+def draft_revised(present: Present, told: Told[Any], fact: ObjectiveDraftRevised) -> None:
+    row = present.objectives[told.stream]
     for name in ("title", "owner_id", "level", "team_id", "supports"):
         value = getattr(fact, name)
         if value is not None:
             setattr(row, name, value)
     if fact.description is not None:
-        row.described_at = line.position
+        row.described_at = told.position
     for name in fact.cleared or ():
         match name:
             case "description":
@@ -131,53 +131,53 @@ def draft_revised(present: Present, line: Line, fact: ObjectiveDraftRevised) -> 
                 row.supports = ()
             case _:
                 setattr(row, name, None)
-    _keep(present, line, row)
+    _keep(present, told, row)
 
 
-def committed(present: Present, line: Line, _: ObjectiveCommitted) -> None:
-    row = present.objectives[line.stream]
+def committed(present: Present, told: Told[Any], _: ObjectiveCommitted) -> None:
+    row = present.objectives[told.stream]
     row.state = ObjectiveState.COMMITTED
-    _keep(present, line, row)
+    _keep(present, told, row)
 
 
-def rephrased(present: Present, line: Line, fact: ObjectiveRephrased) -> None:
-    row = present.objectives[line.stream]
+def rephrased(present: Present, told: Told[Any], fact: ObjectiveRephrased) -> None:
+    row = present.objectives[told.stream]
     row.title = fact.to
-    _keep(present, line, row)
+    _keep(present, told, row)
 
 
-def owner_changed(present: Present, line: Line, fact: ObjectiveOwnerChanged) -> None:
-    row = present.objectives[line.stream]
+def owner_changed(present: Present, told: Told[Any], fact: ObjectiveOwnerChanged) -> None:
+    row = present.objectives[told.stream]
     row.owner_id = fact.to
-    _keep(present, line, row)
+    _keep(present, told, row)
 
 
-def checked_in(present: Present, line: Line, fact: ObjectiveCheckedIn) -> None:
-    row = present.objectives[line.stream]
+def checked_in(present: Present, told: Told[Any], fact: ObjectiveCheckedIn) -> None:
+    row = present.objectives[told.stream]
     row.confidence, row.stated_status = fact.confidence, fact.status
-    _keep(present, line, row)
+    _keep(present, told, row)
 
 
-def scored(present: Present, line: Line, fact: ObjectiveScored) -> None:
-    row = present.objectives[line.stream]
+def scored(present: Present, told: Told[Any], fact: ObjectiveScored) -> None:
+    row = present.objectives[told.stream]
     row.state = ObjectiveState.SCORED
     if fact.kind is ScoreKind.REVIEW:
         row.score_review = fact.points
     else:
         row.score_self = fact.points
-    _keep(present, line, row)
+    _keep(present, told, row)
 
 
-def replaced(present: Present, line: Line, fact: ObjectiveReplaced) -> None:
-    row = present.objectives[line.stream]
+def replaced(present: Present, told: Told[Any], fact: ObjectiveReplaced) -> None:
+    row = present.objectives[told.stream]
     row.state, row.replaced_by = ObjectiveState.REPLACED, fact.successor_id
-    _keep(present, line, row)
+    _keep(present, told, row)
 
 
-def dropped(present: Present, line: Line, _: ObjectiveDropped) -> None:
-    row = present.objectives[line.stream]
+def dropped(present: Present, told: Told[Any], _: ObjectiveDropped) -> None:
+    row = present.objectives[told.stream]
     row.state = ObjectiveState.DROPPED
-    _keep(present, line, row)
+    _keep(present, told, row)
 
 
 HANDLERS: Handlers = {
@@ -193,9 +193,9 @@ HANDLERS: Handlers = {
 }
 
 
-def _keep(present: Present, line: Line, row: ObjectiveRow) -> None:
-    row.version = line.version
-    present.objectives.put(row, line.position)
+def _keep(present: Present, told: Told[Any], row: ObjectiveRow) -> None:
+    row.version = told.version
+    present.objectives.put(row, told.position)
 
 
 # Questions

@@ -8,36 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import DictRow
 
 from domain.feed import FeedDefined
 from domain.key_result import KeyResultDrafted
-from domain.measures import Point
 from domain.stream import FACTS, Fact
-from ledger.line import Line, parse_line
-from ledger.mapper import read_fact
 from projections import cycles, feeds, goalposts, history, key_results, objectives, teams, values
 from projections.cycles import CycleRow
 from projections.feeds import FeedRow
 from projections.key_results import KeyResultRow
+from projections.lines import Measured, Told, UnknownFact, read
 from projections.objectives import ObjectiveRow
+from projections.standing import Series
 from projections.tables import Rows, States, Table
 from projections.teams import TeamRow
 
-Handler = Callable[["Present", Line, Any], None]
+Handler = Callable[["Present", Told[Any], Any], None]
 Handlers = dict[type[Fact], Handler]
 
 MOST_KEPT = 20_000
 """How many streams are kept in mind between batches; past it all are forgotten, and read again when needed."""
 
 LATEST = 2**63 - 1
-
-
-class UnknownFact(LookupError):
-    """The ledger holds a fact that this program's views do not know: a newer program must build them."""
 
 
 class Present:
@@ -58,14 +52,14 @@ class Present:
         self.targets = Rows(goalposts.TARGETS)
         self.history = Rows(history.HISTORY)
 
-    def take(self, lines: Sequence[str]) -> Line:
-        """Follow these lines, at least one; returns the last. Raises `UnknownFact`."""
-        facts = [(line, _read(line)) for line in map(parse_line, lines)]
+    def take(self, lines: Sequence[tuple[str, str]]) -> Told[Any]:
+        """Follow these lines, at least one, each with its type; returns the last. Raises `UnknownFact`."""
+        facts = [read(type, line) for type, line in lines]
         if not self.is_whole:
             self._fetch(facts)
-        for line, fact in facts:
-            for handle in HANDLERS[type(fact)]:
-                handle(self, line, fact)
+        for told, fact in facts:
+            for handle in _handlers_of(told):
+                handle(self, told, fact)
         return facts[-1][0]
 
     def write(self) -> None:
@@ -83,7 +77,7 @@ class Present:
         self.add_keys(*values.TABLES)
         for states in (self.cycles, self.teams, self.objectives, self.key_results, self.feeds):
             states.present.clear()
-        self.values.present.clear()
+        self.values.forget()
 
     def add_keys(self, *tables: Table) -> None:
         """Give these tables their keys, all tables where none is named; those that have them stay as they are."""
@@ -96,7 +90,7 @@ class Present:
         """How many streams are kept in mind."""
         return len(self.objectives.present) + len(self.key_results.present)
 
-    def position_of(self, stream: UUID, version: int) -> int:
+    def position_of(self, stream: str, version: int) -> int:
         """The ledger's position of a version of a stream."""
         row = self.connection.execute(
             "SELECT position FROM ledger.events WHERE stream_id = %s AND stream_version = %s", [stream, version]
@@ -105,25 +99,29 @@ class Present:
             raise LookupError(f"the ledger has no version {version} of {stream}, which a later fact is about")
         return int(row["position"])
 
-    def points_of(self, key_result_id: UUID) -> dict[int, Point]:
-        """The points that the table has of a key result, as they are known now."""
-        self.add_keys(values.POINTS)
-        return values.points_known(self.connection, key_result_id, LATEST)
+    def series_of(self, key_result_id: str) -> Series:
+        """All points of a key result as they are known now."""
+        series = self.values.series.get(key_result_id)
+        if series is None:
+            self.add_keys(values.POINTS)
+            points = values.points_known(self.connection, key_result_id, LATEST)
+            series = Series(points)
+            for point in self.values.recent.pop(key_result_id, ()):
+                series.put(point)
+            self.values.series[key_result_id] = series
+        return series
 
-    def _fetch(self, facts: Sequence[tuple[Line, Fact]]) -> None:
+    def _fetch(self, facts: Sequence[tuple[Told[Any], Any]]) -> None:
         """Read at once the present rows of all streams that these facts are about."""
-        wanted: dict[str, set[UUID]] = {"Cycle": set(), "Objective": set(), "KeyResult": set(), "Feed": set()}
-        for line, fact in facts:
-            kind = line.type.partition(".")[0]
+        wanted: dict[str, set[str]] = {"Cycle": set(), "Objective": set(), "KeyResult": set(), "Feed": set()}
+        for told, fact in facts:
             match fact:
+                case Measured() | FeedDefined():
+                    wanted["KeyResult"].add(str(fact.key_result_id))
                 case KeyResultDrafted():
-                    wanted["Cycle"].add(fact.cycle_id)
-                case FeedDefined():
-                    wanted["KeyResult"].add(fact.key_result_id)
-                case _ if kind == "Measurement":
-                    wanted["KeyResult"].add(fact.key_result_id)  # type: ignore[attr-defined]
-                case _ if kind in wanted:
-                    wanted[kind].add(line.stream)
+                    wanted["Cycle"].add(str(fact.cycle_id))
+                case _:
+                    wanted.setdefault(told.type.partition(".")[0], set()).add(told.stream)
         self.cycles.fetch(self.connection, wanted["Cycle"])
         self.objectives.fetch(self.connection, wanted["Objective"])
         self.key_results.fetch(self.connection, wanted["KeyResult"])
@@ -131,14 +129,11 @@ class Present:
         self.feeds.fetch(self.connection, wanted["Feed"])
 
 
-def _read(line: Line) -> Fact:
-    try:
-        fact = read_fact(line.type, line.schema, line.data)
-    except LookupError as error:
-        raise UnknownFact(f"at position {line.position}: {error}") from None
-    if not HANDLERS[type(fact)]:
-        raise UnknownFact(f"at position {line.position}: no view says what becomes of {line.type}")
-    return fact
+def _handlers_of(told: Told[Any]) -> tuple[Handler, ...]:
+    found = HANDLERS.get(told.type)
+    if not found:
+        raise UnknownFact(f"at position {told.position}: no view says what becomes of {told.type}")
+    return found
 
 
 def _handlers(fact: type[Fact]) -> tuple[Handler, ...]:
@@ -149,4 +144,4 @@ def _handlers(fact: type[Fact]) -> tuple[Handler, ...]:
     return (history.happened, *found) if found else ()
 
 
-HANDLERS = {fact: _handlers(fact) for fact in FACTS.values()}
+HANDLERS = {name: _handlers(fact) for name, fact in FACTS.items()}

@@ -18,8 +18,9 @@ from psycopg.rows import DictRow
 from ledger.recorder import CHANNEL
 from projections import schema
 from projections.batches import Overtaken, catch_up, follow, read_lines
+from projections.lines import UnknownFact
 from projections.position import reached
-from projections.present import MOST_KEPT, Present, UnknownFact
+from projections.present import MOST_KEPT, Present
 from projections.rebuild import SESSION, RebuildRunning, connect, ledger_size, lock, rebuild
 
 __all__ = ["Projector", "RebuildRunning", "UnknownFact", "catch_up", "rebuild"]

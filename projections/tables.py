@@ -18,6 +18,9 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import DictRow, tuple_row
 
+NULL = "\\N"
+"""How COPY reads that a column is null."""
+
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -64,7 +67,7 @@ class Rows:
 class State(Protocol):
     """A row of state, field by field as the columns of its table."""
 
-    id: UUID
+    id: str
     from_position: int
 
 
@@ -77,15 +80,15 @@ class States(Rows, Generic[S]):
     A row is changed in place and then `put`, which keeps how it stands at that position.
     """
 
-    def __init__(self, table: Table, kind: type[S]) -> None:
+    def __init__(self, table: Table, kind: Callable[..., S]) -> None:
         super().__init__(table)
         self.kind = kind
-        self.present: dict[UUID, S] = {}
+        self.present: dict[str, S] = {}
         names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
         self._columns = ", ".join(names)
         self._values: Callable[[S], tuple[object, ...]] = attrgetter(*names)
 
-    def __getitem__(self, id: UUID) -> S:
+    def __getitem__(self, id: str) -> S:
         """The present row. LookupError where there is none: then facts before this one are missing."""
         try:
             return self.present[id]
@@ -97,7 +100,7 @@ class States(Rows, Generic[S]):
         self.present[row.id] = row
         self.add(*self._values(row))
 
-    def fetch(self, connection: Connection[DictRow], ids: Collection[UUID]) -> None:
+    def fetch(self, connection: Connection[DictRow], ids: Collection[str]) -> None:
         """Take the present rows of these ids out of the table, where it has them."""
         missing = [id for id in ids if id not in self.present]
         if not missing:
@@ -110,7 +113,7 @@ class States(Rows, Generic[S]):
                 [missing],
             )
             for values in cursor:
-                row = self.kind(*values)
+                row = self.kind(str(values[0]), *values[1:])
                 self.present[row.id] = row
 
 
@@ -128,8 +131,8 @@ class _Writers(dict[type, Callable[[Any], str]]):
         raise TypeError(f"no column holds a {kind.__name__}")
 
 
-def _write_text(value: str) -> str:
-    # isalnum and the like are slower than looking for what hardly ever is there
+def escaped(value: str) -> str:
+    """A text as COPY reads it."""
     if "\\" in value or "\t" in value or "\n" in value or "\r" in value:
         return value.translate(_ESCAPES)
     return value
@@ -141,8 +144,8 @@ def _write_array(values: Iterable[object]) -> str:
 
 _WRITERS = _Writers(
     {
-        type(None): lambda _: "\\N",
-        str: _write_text,
+        type(None): lambda _: NULL,
+        str: escaped,
         int: str,
         bool: lambda value: "t" if value else "f",
         Decimal: lambda value: format(value, "f"),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import DictRow
 
 from domain.team import TeamFormed
-from ledger.line import Line
 from projections import reading
 from projections.answers import Answer, Page, ref
+from projections.lines import Told
 from projections.moment import Moment
 from projections.tables import Table
 
@@ -40,7 +40,7 @@ TABLES = (TEAMS,)
 
 @dataclass(slots=True)
 class TeamRow:
-    id: UUID
+    id: str
     from_position: int
     begun: int
     version: int
@@ -52,9 +52,9 @@ class TeamRow:
 # How facts change it
 
 
-def formed(present: Present, line: Line, fact: TeamFormed) -> None:
-    row = TeamRow(line.stream, line.position, line.position, line.version, fact.name, fact.parent_id, fact.lead_id)
-    present.teams.put(row, line.position)
+def formed(present: Present, told: Told[Any], fact: TeamFormed) -> None:
+    row = TeamRow(told.stream, told.position, told.position, told.version, fact.name, fact.parent_id, fact.lead_id)
+    present.teams.put(row, told.position)
 
 
 HANDLERS: Handlers = {TeamFormed: formed}

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from psycopg import Connection
@@ -44,25 +44,26 @@ from domain.limits import HeldTime, holds, limit_attainment
 from domain.measurement import MeasurementRecorded, MeasurementWindowMoved
 from domain.measures import Direction, Point, Source, readings, value_in_force
 from domain.stream import Fact
-from ledger.line import Line
+from projections.lines import Measured, Progress, Told
 from projections.moment import Moment
-from projections.tables import Rows, Table
+from projections.standing import LIMITS, NOTHING_SAID, Limit, Series, Standing, order, said_by
+from projections.tables import NULL, Rows, Table, copied
 
 if TYPE_CHECKING:
+    from projections.key_results import KeyResultRow
     from projections.present import Handlers, Present
 
 VERSION = 1
-LIMITS = tuple(direction for direction in Direction if direction.is_limit)
 
 POINTS = Table(
     "points",
     """
     key_result_id uuid        NOT NULL,
-    source        text        NOT NULL COLLATE "C",
-    effective_at  timestamptz NOT NULL,
     position      bigint      NOT NULL,
     known_from    bigint      NOT NULL,
     value         numeric,
+    effective_at  timestamptz NOT NULL,
+    source        text        NOT NULL COLLATE "C",
     until         timestamptz,
     ends          text
     """,
@@ -90,37 +91,25 @@ VALUES = Table(
 """From `until` on, the end of the day that an override named, the value is `then_value`: no fact says so again."""
 TABLES = (POINTS, VALUES)
 
-
-@dataclass(slots=True)
-class Standing:
-    """Where the value of one key result stands: the last word of each source, and which of them is in force.
-
-    `afterwards` is in force once the day is over until which an override holds.
-    """
-
-    version: int = 0
-    person: Point | None = None
-    feed: Point | None = None
-    override: Point | None = None
-    override_ends: str | None = None
-    in_force: Point | None = None
-    afterwards: Point | None = None
-    held: HeldTime | None = None
+MOST_POINTS = 100_000
+"""How many points of limits are kept in mind between batches."""
 
 
 class Standings:
     """The standing of each key result at hand, and the rows to be written.
 
-    `recent` are points of limits that the table does not have yet, by their positions.
+    `series` are all points of a limit, where one had to look at them; `recent` are those of the others that the table
+    does not have yet.
     """
 
     def __init__(self) -> None:
         self.points = Rows(POINTS)
         self.rows = Rows(VALUES)
-        self.present: dict[UUID, Standing] = {}
-        self.recent: dict[UUID, dict[int, Point]] = {}
+        self.present: dict[str, Standing] = {}
+        self.series: dict[str, Series] = {}
+        self.recent: dict[str, list[Point]] = {}
 
-    def __getitem__(self, key_result_id: UUID) -> Standing:
+    def __getitem__(self, key_result_id: str) -> Standing:
         """LookupError where there is none: then facts before this one are missing."""
         try:
             return self.present[key_result_id]
@@ -131,31 +120,39 @@ class Standings:
         self.points.write(connection)
         self.rows.write(connection)
         self.recent.clear()
+        if sum(len(series.points) for series in self.series.values()) > MOST_POINTS:
+            self.series.clear()
 
-    def fetch(self, connection: Connection[DictRow], ids: Collection[UUID]) -> None:
+    def forget(self) -> None:
+        self.present.clear()
+        self.series.clear()
+
+    def fetch(self, connection: Connection[DictRow], ids: Collection[str]) -> None:
         """Take the standings of these key results out of the tables, where they are."""
         missing = [id for id in ids if id not in self.present]
         if not missing:
             return
         with connection.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(_LAST_ROWS, [missing])
-            for key_result_id, version, held_us, held_last_at, is_held, committed_at, deadline_at in cursor:
-                standing = self.present[key_result_id] = Standing(version)
+            for id, cycle_id, direction, version, held_us, held_last_at, is_held, committed_at, deadline_at in cursor:
+                needs_series = direction in LIMITS or committed_at is None
+                standing = self.present[str(id)] = Standing(str(id), str(cycle_id), version, needs_series)
                 if held_us is not None:
                     standing.held = HeldTime(committed_at, deadline_at, held_us, held_last_at, is_held)
             cursor.execute(_LAST_POINTS, [missing, list(Source)])
-            for key_result_id, source, effective_at, position, value, until, ends in cursor:
-                standing = self.present[key_result_id]
-                _say(standing, Point(position, effective_at, value, Source(source), until=until), ends)
-                _settle(standing, effective_at)
+            for id, source, effective_at, position, value, until, ends in cursor:
+                standing = self.present[str(id)]
+                standing.say(Point(position, effective_at, value, Source(source), until=until), ends)
+                standing.settle(effective_at)
 
 
 _LAST_ROWS = """
-    SELECT wanted.id, v.version, v.held_us, v.held_last_at, v.is_held, k.committed_at, k.deadline_at
+    SELECT wanted.id, k.cycle_id, k.direction, v.version, v.held_us, v.held_last_at, v.is_held,
+           k.committed_at, k.deadline_at
       FROM unnest(%s::uuid[]) AS wanted (id)
       CROSS JOIN LATERAL (SELECT * FROM key_result_values WHERE key_result_id = wanted.id
                            ORDER BY from_position DESC LIMIT 1) AS v
-      CROSS JOIN LATERAL (SELECT committed_at, deadline_at FROM key_results WHERE id = wanted.id
+      CROSS JOIN LATERAL (SELECT * FROM key_results WHERE id = wanted.id
                            ORDER BY from_position DESC LIMIT 1) AS k
 """
 _LAST_POINTS = """
@@ -169,75 +166,73 @@ _LAST_POINTS = """
 # How facts change it
 
 
-def begun(present: Present, line: Line, _: KeyResultDrafted) -> None:
-    present.values.present[line.stream] = standing = Standing(line.version)
-    _keep(present, line, line.stream, standing)
+def begun(present: Present, told: Told[Any], fact: KeyResultDrafted) -> None:
+    present.values.present[told.stream] = standing = Standing(told.stream, str(fact.cycle_id), told.version)
+    present.values.series[told.stream] = Series()
+    _keep(present, told, standing)
 
 
-def decided(present: Present, line: Line, _: Fact) -> None:
+def decided(present: Present, told: Told[Any], _: Fact) -> None:
     """A fact that says nothing of the value."""
-    standing = _at(present, line, line.stream)
-    standing.version = line.version
-    _keep(present, line, line.stream, standing)
+    _keep(present, told, _decided(present, told))
 
 
-def measured_otherwise(present: Present, line: Line, _: Fact) -> None:
+def measured_otherwise(present: Present, told: Told[Any], _: Fact) -> None:
     """A limit or a deadline now is another: how long it was held has to be reckoned again."""
-    standing = _at(present, line, line.stream)
-    standing.version = line.version
-    _hold_again(present, line, line.stream, standing)
-    _keep(present, line, line.stream, standing)
+    standing = _decided(present, told)
+    if present.key_results[told.stream].direction in LIMITS:
+        _hold_again(present, told, standing)
+    else:
+        standing.needs_series = False
+        present.values.series.pop(told.stream, None)
+    _keep(present, told, standing)
 
 
-def recorded(present: Present, line: Line, fact: ProgressRecorded) -> None:
-    standing = _at(present, line, line.stream)
-    standing.version = line.version
-    _take(present, line, line.stream, standing, Point(line.position, fact.effective_at, fact.value, Source.PERSON))
+def recorded(present: Present, told: Told[Any], fact: Progress) -> None:
+    standing = _decided(present, told)
+    point = Point(told.position, datetime.fromisoformat(fact.effective_at), Decimal(fact.value), Source.PERSON)
+    _take(present, told, standing, point, f"{fact.value}\t{fact.effective_at}\t{Source.PERSON}")
 
 
-def corrected(present: Present, line: Line, fact: ProgressCorrected) -> None:
+def corrected(present: Present, told: Told[Any], fact: ProgressCorrected) -> None:
     """The right value takes the place of the wrong one, also in the order of those effective at the same moment."""
-    standing = _at(present, line, line.stream)
-    standing.version = line.version
-    position = present.position_of(line.stream, fact.corrects)
-    _take(present, line, line.stream, standing, Point(position, fact.effective_at, fact.to, Source.PERSON))
+    standing = _decided(present, told)
+    position = present.position_of(told.stream, fact.corrects)
+    point = Point(position, fact.effective_at, fact.to, Source.PERSON)
+    _take(present, told, standing, point, said_by(point), hold_again=True)
 
 
-def overridden(present: Present, line: Line, fact: ProgressOverridden) -> None:
+def overridden(present: Present, told: Told[Any], fact: ProgressOverridden) -> None:
     """An override takes the place of the one before it."""
-    standing = _at(present, line, line.stream)
-    standing.version = line.version
-    _end_override(present, line, line.stream, standing)
+    standing = _decided(present, told)
+    _end_override(present, told, standing)
     until = None
     if fact.until_on is not None:
-        until = end_of_day(fact.until_on, present.key_results[line.stream].time_zone)
-    point = Point(line.position, fact.effective_at, fact.value, Source.OVERRIDE, until=until)
-    _take(present, line, line.stream, standing, point, ends=fact.until)
+        until = end_of_day(fact.until_on, present.key_results[told.stream].time_zone)
+    point = Point(told.position, fact.effective_at, fact.value, Source.OVERRIDE, until=until)
+    _take(present, told, standing, point, said_by(point), ends=fact.until, hold_again=True)
 
 
-def override_lifted(present: Present, line: Line, _: OverrideLifted) -> None:
-    standing = _at(present, line, line.stream)
-    standing.version = line.version
-    if _end_override(present, line, line.stream, standing):
-        _hold_again(present, line, line.stream, standing)
-    _keep(present, line, line.stream, standing)
+def override_lifted(present: Present, told: Told[Any], _: OverrideLifted) -> None:
+    standing = _decided(present, told)
+    if standing.override is not None:
+        _end_override(present, told, standing)
+        _hold_again(present, told, standing)
+    _keep(present, told, standing)
 
 
-def measured(present: Present, line: Line, fact: MeasurementRecorded) -> None:
+def measured(present: Present, told: Told[Any], fact: Measured) -> None:
     """What messages brought; it ends an override until the next message."""
-    standing = _at(present, line, fact.key_result_id)
+    standing = _at(present, told, fact.key_result_id)
     is_ended = standing.override_ends == OverrideUntil.NEXT_MESSAGE
     if is_ended:
-        _end_override(present, line, fact.key_result_id, standing)
-    point = Point(line.position, fact.effective_at, fact.value, Source.FEED)
-    _take(present, line, fact.key_result_id, standing, point, hold_again=is_ended)
+        _end_override(present, told, standing)
+    _measure(present, told, standing, fact, hold_again=is_ended)
 
 
-def window_moved(present: Present, line: Line, fact: MeasurementWindowMoved) -> None:
+def window_moved(present: Present, told: Told[Any], fact: Measured) -> None:
     """Time alone changed the number: that is no message, and an override until the next one stays."""
-    standing = _at(present, line, fact.key_result_id)
-    point = Point(line.position, fact.effective_at, fact.value, Source.FEED)
-    _take(present, line, fact.key_result_id, standing, point)
+    _measure(present, told, _at(present, told, fact.key_result_id), fact)
 
 
 HANDLERS: Handlers = {
@@ -266,125 +261,123 @@ HANDLERS: Handlers = {
 }
 
 
-def _at(present: Present, line: Line, key_result_id: UUID) -> Standing:
+def _at(present: Present, told: Told[Any], key_result_id: str) -> Standing:
     """The standing at the time of this line: an override until a day that is over stands no longer."""
     standing = present.values[key_result_id]
     override = standing.override
-    if override is not None and override.until is not None and override.until <= line.recorded_at:
+    if override is not None and override.until is not None and override.until <= told.recorded_at:
         standing.override = standing.override_ends = None
-        _settle(standing, line.recorded_at)
-        _hold_again(present, line, key_result_id, standing)
+        standing.settle(told.recorded_at)
+        _hold_again(present, told, standing)
     return standing
+
+
+def _decided(present: Present, told: Told[Any]) -> Standing:
+    """The standing of the key result whose own fact this is."""
+    standing = _at(present, told, told.stream)
+    standing.version = told.version
+    return standing
+
+
+def _measure(
+    present: Present, told: Told[Any], standing: Standing, fact: Measured, *, hold_again: bool = False
+) -> None:
+    value = None if fact.value is None else Decimal(fact.value)
+    point = Point(told.position, datetime.fromisoformat(fact.effective_at), value, Source.FEED)
+    said = f"{fact.value or NULL}\t{fact.effective_at}\t{Source.FEED}"
+    _take(present, told, standing, point, said, hold_again=hold_again)
 
 
 def _take(
     present: Present,
-    line: Line,
-    key_result_id: UUID,
+    told: Told[Any],
     standing: Standing,
     point: Point,
+    said: str,
     *,
     ends: str | None = None,
     hold_again: bool = False,
 ) -> None:
-    """Take in a point, new or corrected. `ends` says what ends an override."""
-    _write_point(present, line, key_result_id, point, ends)
-    _say(standing, point, ends)
-    is_newest = standing.override is None and (standing.in_force is None or _order(point) > _order(standing.in_force))
-    if is_newest:
-        standing.in_force = point
-    else:
-        _settle(standing, line.recorded_at)
+    """Take in a point, new or corrected, and what it says as COPY reads it. `ends` says what ends an override."""
+    _write_point(present, told, standing, point, said, ends)
+    standing.say(point, ends)
+    if standing.override is not None or point.position != told.position:
+        standing.settle(told.recorded_at)
+    elif standing.in_force is None or order(point) > order(standing.in_force):
+        standing.in_force, standing.said = point, said
     if standing.held is not None:
-        held, terms = standing.held, present.key_results[key_result_id]
-        is_next = held.last_at is None or held.last_at <= point.effective_at
-        if is_newest and is_next and not hold_again and terms.target is not None:
-            is_held = holds(Direction(terms.direction), terms.target, point.value)
-            standing.held = held.advance(point.effective_at, is_held)
+        if hold_again or standing.override is not None:
+            _hold_again(present, told, standing)
         else:
-            _hold_again(present, line, key_result_id, standing)
-    _keep(present, line, key_result_id, standing)
+            _hold_on(present, told, standing, standing.held, point)
+    _keep(present, told, standing)
 
 
-def _say(standing: Standing, point: Point, ends: str | None) -> None:
-    """Let the point be the last word of its source, unless a later one is known."""
-    match point.source:
-        case Source.PERSON:
-            if standing.person is None or _order(point) >= _order(standing.person):
-                standing.person = point
-        case Source.FEED:
-            if standing.feed is None or _order(point) >= _order(standing.feed):
-                standing.feed = point
-        case Source.OVERRIDE:
-            standing.override, standing.override_ends = point, ends
+def _end_override(present: Present, told: Told[Any], standing: Standing) -> None:
+    if standing.override is not None:
+        ended = replace(standing.override, until=told.recorded_at)
+        _write_point(present, told, standing, ended, said_by(ended), standing.override_ends)
+        standing.override = standing.override_ends = None
+        standing.settle(told.recorded_at)
 
 
-def _end_override(present: Present, line: Line, key_result_id: UUID, standing: Standing) -> bool:
-    """End the override that stands; whether there was one."""
-    if standing.override is None:
-        return False
-    ended = replace(standing.override, until=line.recorded_at)
-    _write_point(present, line, key_result_id, ended, standing.override_ends)
-    standing.override = standing.override_ends = None
-    _settle(standing, line.recorded_at)
-    return True
-
-
-def _order(point: Point) -> tuple[datetime, int]:
-    return point.effective_at, point.position
-
-
-def _settle(standing: Standing, now: datetime) -> None:
-    """Find the value in force, and the one after the day until which an override holds."""
-    said = [point for point in (standing.person, standing.feed, standing.override) if point is not None]
-    # What is known counts, also where its clock runs ahead of the ledger's.
-    now = max([now, *(point.effective_at for point in said)])
-    standing.in_force = value_in_force(said, now)
-    standing.afterwards = None
-    if standing.override is not None and standing.override.until is not None:
-        standing.afterwards = value_in_force([point for point in said if point is not standing.override], now)
-
-
-def _hold_again(present: Present, line: Line, key_result_id: UUID, standing: Standing) -> None:
-    """Reckon from all points for how long a committed limit was held."""
-    terms = present.key_results[key_result_id]
-    direction = Direction(terms.direction)
-    if terms.committed_at is None or terms.target is None or not direction.is_limit:
+def _hold_on(present: Present, told: Told[Any], standing: Standing, held: HeldTime, point: Point) -> None:
+    """Let the held time follow one more point while no override stands."""
+    limit = _limit(present.key_results[standing.subject])
+    if limit is None:
         return
-    points = present.points_of(key_result_id) | present.values.recent.get(key_result_id, {})
-    now = max([line.recorded_at, *(point.effective_at for point in points.values())])
-    series = [reading for reading in readings(points.values()) if reading.effective_at <= now]
-    standing.held = HeldTime.of(direction, terms.target, series, terms.committed_at, terms.deadline_at)
+    if held.last_at is None or held.last_at <= point.effective_at:
+        standing.held = limit.next(held, point)
+        return
+    series = present.series_of(standing.subject)
+    standing.held = limit.all(series, told.recorded_at) if series.has_overrides else limit.late(held, series, point)
 
 
-def _write_point(present: Present, line: Line, key_result_id: UUID, point: Point, ends: str | None) -> None:
-    present.values.points.add(
-        key_result_id,
-        point.source,
-        point.effective_at,
-        point.position,
-        line.position,
-        point.value,
-        point.until,
-        ends,
+def _hold_again(present: Present, told: Told[Any], standing: Standing) -> None:
+    """Reckon from all points for how long a committed limit was held."""
+    limit = _limit(present.key_results[standing.subject])
+    if limit is not None:
+        standing.held = limit.all(present.series_of(standing.subject), told.recorded_at)
+
+
+def _limit(terms: KeyResultRow) -> Limit | None:
+    if terms.direction not in LIMITS or terms.committed_at is None or terms.target is None:
+        return None
+    return Limit(Direction(terms.direction), terms.target, terms.committed_at, terms.deadline_at)
+
+
+# Most facts are values: their rows are written by hand, in a third of the time that `tables.copied` takes.
+
+
+def _write_point(
+    present: Present, told: Told[Any], standing: Standing, point: Point, said: str, ends: str | None = None
+) -> None:
+    """A point, as it is known from this line on."""
+    until = NULL if point.until is None else copied([point.until])
+    present.values.points.waiting.append(
+        f"{standing.subject}\t{point.position}\t{told.position}\t{said}\t{until}\t{ends or NULL}"
     )
-    terms = present.key_results[key_result_id]
-    # A draft may still become a limit.
-    if terms.committed_at is None or terms.direction in LIMITS:
-        present.values.recent.setdefault(key_result_id, {})[point.position] = point
+    if standing.needs_series:
+        series = present.values.series.get(standing.subject)
+        if series is not None:
+            series.put(point)
+        else:
+            present.values.recent.setdefault(standing.subject, []).append(point)
 
 
-def _keep(present: Present, line: Line, key_result_id: UUID, standing: Standing) -> None:
-    value, then, held = standing.in_force, standing.afterwards, standing.held
-    present.values.rows.add(
-        key_result_id,
-        line.position,
-        standing.version,
-        *((None, None, None) if value is None else (value.value, value.effective_at, value.source)),
-        standing.override.until if standing.override is not None else None,
-        *((None, None, None) if then is None else (then.value, then.effective_at, then.source)),
-        *((None, None, None) if held is None else (held.held_us, held.last_at, held.is_held)),
+def _keep(present: Present, told: Told[Any], standing: Standing) -> None:
+    """How the value stands at this line."""
+    later, held = NOTHING_LATER, NOTHING_SAID
+    if standing.override is not None and standing.override.until is not None:
+        later = f"{copied([standing.override.until])}\t{said_by(standing.afterwards)}"
+    if standing.held is not None:
+        held = copied((standing.held.held_us, standing.held.last_at, standing.held.is_held))
+    present.values.rows.waiting.append(
+        f"{standing.subject}\t{told.position}\t{standing.version}\t{standing.said}\t{later}\t{held}"
     )
+
+
+NOTHING_LATER = f"{NULL}\t{NOTHING_SAID}"
 
 
 # Questions
@@ -410,7 +403,7 @@ def at(connection: Connection[DictRow], key_results: Sequence[DictRow], moment: 
     terms = {row["id"]: row for row in key_results}
     if moment.effective_at is None:
         return {row["key_result_id"]: _value(row, terms[row["key_result_id"]], moment.clock) for row in rows}
-    said = said_by(connection, [(id, moment.effective_at) for id in ids], moment.position)
+    said = said_by_then(connection, [(id, moment.effective_at) for id in ids], moment.position)
     in_force = {id: value_in_force(points, moment.effective_at) for id, points in zip(ids, said, strict=True)}
     found = {}
     for row in rows:
@@ -455,7 +448,7 @@ def _value(row: DictRow, terms: DictRow, clock: datetime) -> Value:
     )
 
 
-def said_by(
+def said_by_then(
     connection: Connection[DictRow], asked: Sequence[tuple[UUID, datetime]], position: int
 ) -> list[list[Point]]:
     """For each key result and moment asked: the last word of each source by then, as far as known at the position."""
@@ -483,21 +476,21 @@ def _held_until(
     direction = Direction(terms["direction"])
     if terms["committed_at"] is None or not direction.is_limit:
         return None
-    series = readings(points_known(connection, terms["id"], position).values())
+    series = readings(points_known(connection, terms["id"], position))
     return limit_attainment(
         direction, terms["target"], series, terms["committed_at"], terms["deadline_at"], effective_at
     )
 
 
-def points_known(connection: Connection[DictRow], key_result_id: UUID, position: int) -> dict[int, Point]:
-    """All points of a key result as they were known at the position, by their own positions."""
+def points_known(connection: Connection[DictRow], key_result_id: UUID | str, position: int) -> list[Point]:
+    """All points of a key result as they were known at the position."""
     rows = connection.execute(
         "SELECT DISTINCT ON (source, effective_at, position) * FROM points"
         " WHERE key_result_id = %s AND known_from <= %s"
         " ORDER BY source, effective_at, position, known_from DESC",
         [key_result_id, position],
-    ).fetchall()
-    return {row["position"]: _point(row) for row in rows}
+    )
+    return [_point(row) for row in rows]
 
 
 def _point(row: DictRow) -> Point:
