@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -34,6 +35,14 @@ TOPIC = "deals"
 EPOCH = "11111111-1111-4111-8111-111111111111"
 ZONE = "Asia/Shanghai"
 Measured = MeasurementRecorded | MeasurementWindowMoved
+
+
+def eventually(is_so: Callable[[], bool], *, seconds: float = 20, what: str = "it") -> None:
+    """Return as soon as it is so; fail when it is not within the time."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        time.sleep(0.02)
 
 
 def by(actor: str = "root") -> Command:
@@ -110,6 +119,11 @@ class Workplace:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement.encode())
 
+    def wait_until_somebody_waits_for_a_lock(self) -> None:
+        """Return once a session of this database is held up by another."""
+        waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        eventually(lambda: bool(self.rows(waiting)))
+
     def lines(self, prefix: str) -> list[Line]:
         """The ledger's lines of types that begin with the prefix, in order."""
         rows = self.rows(
@@ -163,10 +177,15 @@ class Reader:
                 shares.append(Share(feed, stretches))
         return shares
 
-    def read(self, batch: Mapping[int, Sequence[Record]] | Sequence[Record]) -> Applied:
+    def read(
+        self,
+        batch: Mapping[int, Sequence[Record]] | Sequence[Record],
+        before_commit: Callable[[], None] = lambda: None,
+    ) -> Applied:
         """Apply one batch: records by partition, or of partition 0."""
         shares = self.shares(batch if isinstance(batch, Mapping) else {0: batch})
-        applied = Batches(self.okr, self.catalogue).apply(shares, {(TOPIC, EPOCH): self.life.id})
+        batches = Batches(self.okr, self.catalogue, before_commit)
+        applied = batches.apply(shares, {(TOPIC, EPOCH): self.life.id})
         for share in shares:
             self.stands |= {stand: next for stand, (_, next) in share.stands().items()}
         return applied
