@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import click
 import psycopg
 
 from cli import running
 from cli import settings as door
-from cli.expiry import expiry
-from cli.output import Failure, json_option, progress_bar, say, show_json, show_table
-from ledger import tokens
-from ledger.datastore import become
+from cli.output import Failure, json_option, minute, progress_bar, say, show_json, show_table
 from ledger.line import as_time
 from ledger.merkle import Frontier
 from ledger.migrate import migrate as bring_to_schema
-from ledger.tokens import Role
 from ledger.verify import verify as verify_record
+from projections import schema
+from projections.rebuild import RebuildRunning, rebuild
 
 
 @click.command()
@@ -36,92 +31,6 @@ def migrate() -> None:
     """
     applied = bring_to_schema(running.migrate_url(door.read()), told=lambda name: say(f"applying {name}"))
     say(f"applied {len(applied)} steps." if applied else "nothing to do: the schema is current.")
-
-
-@click.group()
-def token() -> None:
-    """Make, list and revoke API tokens.
-
-    A token speaks for one actor in one role. Its text is shown once, when it is made: only its hash is kept.
-    """
-
-
-@token.command("create")
-@click.option("--actor", "actor_id", required=True, metavar="ID", help="For whom: an opaque id, no name or address.")
-@click.option(
-    "--role", type=click.Choice([role.value for role in Role]), default="member", show_default=True, help="What it may."
-)
-@click.option("--expires", metavar="WHEN", help="30d, 12h, 4w, a day or a moment; without it the token does not end.")
-@click.option("--name", metavar="TEXT", help="What it is for, so that the list can be read.")
-@json_option
-def create_token(actor_id: str, role: str, expires: str | None, name: str | None, as_json: bool) -> None:
-    """Make a token and print it, once.
-
-    \b
-    Examples:
-      okr token create --actor li.wei --role member --expires 30d
-      okr token create --actor dashboard --role viewer --name "wall screen"
-    """
-    try:
-        expires_at = None if expires is None else expiry(expires, datetime.now(UTC))
-    except ValueError as rule:
-        raise click.BadParameter(str(rule), param_hint="--expires") from None
-    with _database() as connection:
-        text, id = tokens.create_token(connection, actor_id, role, expires_at, name)
-    if as_json:
-        show_json({"id": id, "token": text, "actor_id": actor_id, "role": role, "expires_at": _time(expires_at)})
-    else:
-        click.echo(text)
-        click.echo("Keep it now: it is not shown again.", err=True)
-
-
-@token.command("list")
-@json_option
-def list_tokens(as_json: bool) -> None:
-    """Show all tokens, without their texts.
-
-    \b
-    Example:
-      okr token list
-    """
-    now = datetime.now(UTC)
-    with _database() as connection:
-        found = tokens.list_tokens(connection)
-    if as_json:
-        show_json([{name: _plain(value) for name, value in asdict(each).items()} for each in found])
-        return
-    show_table(
-        ["id", "actor", "role", "name", "holds", "expires", "last used"],
-        [
-            [
-                str(each.id),
-                each.actor_id,
-                each.role,
-                each.name,
-                "yes" if each.holds_at(now) else "revoked" if each.revoked_at else "expired",
-                _minute(each.expires_at),
-                _minute(each.last_used_at),
-            ]
-            for each in found
-        ],
-        empty="There is no token yet: `okr token create --actor ID` makes one.",
-    )
-
-
-@token.command("revoke")
-@click.argument("id", type=click.UUID)
-def revoke_token(id: UUID) -> None:
-    """Take a token back, at once and for ever.
-
-    \b
-    Example:
-      okr token revoke 0198c1f2-5a3b-4c1d-9e8f-0a1b2c3d4e5f
-    """
-    with _database() as connection:
-        revoked = tokens.revoke(connection, id)
-    if not revoked:
-        raise Failure(f"no token {id} that still holds: `okr token list` shows them all.")
-    say(f"revoked {id}.")
 
 
 @click.group()
@@ -145,9 +54,9 @@ def ledger_status(as_json: bool) -> None:
     size, recorded_at, frontier = row
     root = Frontier(size, bytes(frontier)).root().hex()
     if as_json:
-        show_json({"size": size, "root": root, "recorded_at": _time(recorded_at) if size else None})
+        show_json({"size": size, "root": root, "recorded_at": as_time(recorded_at) if size else None})
         return
-    say(f"{size} facts" + (f", the last at {_minute(recorded_at)}" if size else "") + f"\nroot {root}")
+    say(f"{size} facts" + (f", the last at {minute(recorded_at)}" if size else "") + f"\nroot {root}")
 
 
 @ledger.command("verify")
@@ -178,6 +87,50 @@ def ledger_verify(as_json: bool) -> None:
         say(f"intact: {verdict.size} lines, root {verdict.root.hex()}")
     if not verdict.is_intact:
         raise Failure(f"the record is not intact at position {verdict.bad_position}: {verdict.fault}.")
+
+
+@click.group()
+def views() -> None:
+    """Look at the read models and build them anew: they are computed from the ledger and may be thrown away."""
+
+
+@views.command("status")
+@json_option
+def views_status(as_json: bool) -> None:
+    """Show how far the views have read the ledger.
+
+    \b
+    Example:
+      okr views status --json
+    """
+    with _database() as connection:
+        if not schema.exists(connection):
+            raise Failure("the views are not built yet: `okr project` builds them, and so does `okr views rebuild`.")
+        schema.use(connection)
+        row = connection.execute("SELECT p.position, h.size FROM progress AS p CROSS JOIN ledger.head AS h").fetchone()
+    position, size = row or (0, 0)
+    if as_json:
+        show_json({"schema": schema.VIEWS_SCHEMA, "position": position, "ledger_size": size, "behind": size - position})
+    else:
+        say(f"{schema.VIEWS_SCHEMA}: {position} of {size} facts" + (" (current)" if position == size else ""))
+
+
+@views.command("rebuild")
+def views_rebuild() -> None:
+    """Build the views anew from the ledger, beside the live ones, and switch when they are complete.
+
+    Readers notice nothing. Works while the projector runs.
+
+    \b
+    Example:
+      okr views rebuild
+    """
+    try:
+        with progress_bar("rebuilding") as progress:
+            position = rebuild(running.database_url(door.read()), progress=progress)
+    except RebuildRunning:
+        raise Failure("somebody else is building the views anew: wait for that one.") from None
+    say(f"rebuilt {schema.VIEWS_SCHEMA} from {position} facts.")
 
 
 @click.command()
@@ -231,19 +184,4 @@ def _shown(setting: door.Setting, value: Any) -> str | None:
 
 
 def _database() -> psycopg.Connection[Any]:
-    """A connection as the application's role, which may touch no more than the program itself."""
-    connection = psycopg.connect(running.database_url(door.read()), connect_timeout=5)
-    become(connection)
-    return connection
-
-
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else as_time(moment)
-
-
-def _minute(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _plain(value: Any) -> Any:
-    return as_time(value) if isinstance(value, datetime) else value
+    return running.connection(running.database_url(door.read()))

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class Child:
     Its group is ours to signal as long as nobody has called `bury`.
     """
 
-    def __init__(self, command: Command, environment: Mapping[str, str], take: Callable[[str], None]) -> None:
+    def __init__(self, command: Command, take: Callable[[str], None]) -> None:
         self.command = command
         self._take = take
         self._unfinished = b""
@@ -54,7 +54,6 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=dict(environment),
             process_group=0,
             pass_fds=command.pass_fds,
             preexec_fn=die_with_us,

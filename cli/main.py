@@ -36,7 +36,7 @@ TOPICS: dict[str, dict[str, str]] = {
     },
     "Administer": {
         "migrate": "cli.administer",
-        "token": "cli.administer",
+        "token": "cli.token",
         "views": "cli.administer",
         "ledger": "cli.administer",
         "settings": "cli.administer",

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -55,6 +56,11 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text | None
     for row in cells:
         table.add_row(*row)
     screen().print(table)
+
+
+def minute(moment: datetime | None) -> str | None:
+    """A moment as tables show it: to the minute, in UTC."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def bar(share: Decimal, width: int = 20) -> Text:

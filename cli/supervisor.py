@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,13 +66,12 @@ class _Kept:
 class Supervisor:
     """Use it in the main thread, inside `with supervisor.signals():`.
 
-    `environment` is the children's. What they print goes to `<log_dir>/<name>.log`, important lines also to `say`.
+    What the children print goes to `<log_dir>/<name>.log`, important lines also to `say`.
     """
 
-    def __init__(self, log_dir: Path, say: Say, environment: Mapping[str, str]) -> None:
+    def __init__(self, log_dir: Path, say: Say) -> None:
         self._log_dir = log_dir
         self._say = say
-        self._environment = environment
         self._kept: dict[str, _Kept] = {}
         self._selector = selectors.DefaultSelector()
         self._signals = 0
@@ -159,7 +158,7 @@ class Supervisor:
             if is_important(line):
                 self._say(kept.command.name, line)
 
-        child = Child(kept.command, self._environment, take)
+        child = Child(kept.command, take)
         kept.child, kept.start_at = child, None
         self._selector.register(child.output, selectors.EVENT_READ, lambda: self._read(child))
         return child

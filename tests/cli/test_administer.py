@@ -60,7 +60,7 @@ def test_a_token_is_revoked_once(migrated_url: str) -> None:
     again = okr("token", "revoke", made["id"], database_url=migrated_url)
     assert again.returncode == 1
     assert "okr token list" in again.stderr
-    (listed,) = json.loads(okr("token", "list", "--json", database_url=migrated_url).stdout)
+    (listed,) = json.loads(okr("token", "list", "--all", "--json", database_url=migrated_url).stdout)
     assert listed["revoked_at"] is not None
 
 

@@ -25,7 +25,7 @@ class Watched:
     def __init__(self, log_dir: Path) -> None:
         self.screen: list[str] = []
         self.log_dir = log_dir
-        self.supervisor = Supervisor(log_dir, lambda name, line: self.screen.append(f"{name}: {line}"), os.environ)
+        self.supervisor = Supervisor(log_dir, lambda name, line: self.screen.append(f"{name}: {line}"))
 
     def keep(self, name: str, program: str, stage: int = 0) -> int:
         self.supervisor.keep(Command(name, [sys.executable, "-c", program], stage))
@@ -171,9 +171,9 @@ def test_a_task_runs_once_beside_the_others(watched: Watched) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
 def test_the_children_of_a_killed_supervisor_end(tmp_path: Path) -> None:
     program = (
-        "import os, sys, time\nfrom pathlib import Path\n"
+        "import sys, time\nfrom pathlib import Path\n"
         "from cli.child import Command\nfrom cli.supervisor import Supervisor\n"
-        f"s = Supervisor(Path({str(tmp_path)!r}), print, os.environ)\n"
+        f"s = Supervisor(Path({str(tmp_path)!r}), print)\n"
         "s.keep(Command('feed', [sys.executable, '-c', 'import time; time.sleep(60)']))\n"
         "print(s.pids['feed'], flush=True)\ntime.sleep(60)"
     )
