@@ -25,9 +25,14 @@ def one(connection: Connection[DictRow], table: Table, id: UUID, moment: Moment)
         f"SELECT * FROM {table.name} WHERE id = %s AND from_position <= %s ORDER BY from_position DESC LIMIT 1",
         [id, moment.position],
     ).fetchone()
-    if row is None and connection.execute(f"SELECT FROM {table.name} WHERE id = %s LIMIT 1", [id]).fetchone():
+    if row is None and _is_there(connection, table, id):
         raise BeforeCreation(f"{id} was begun after position {moment.position}")
     return row
+
+
+def _is_there(connection: Connection[DictRow], table: Table, id: UUID) -> bool:
+    # A row without columns is an empty dict, which is false: only None says that there is no row.
+    return connection.execute(f"SELECT FROM {table.name} WHERE id = %s LIMIT 1", [id]).fetchone() is not None
 
 
 def many(
