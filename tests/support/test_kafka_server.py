@@ -39,11 +39,15 @@ def group_member(bootstrap: str, topic: str, group: str) -> Iterator[KafkaConsum
 
 
 def consume(consumer: KafkaConsumer, count: int, seconds: float = 30) -> list[int]:
-    """The values of the next `count` messages, in the order in which they came."""
+    """The values of the next `count` messages, in the order in which they came.
+
+    The polls are long because kafka-python 3.0.12 forgets a join that changed metadata began and that takes
+    longer than the poll during which it began: the member then waits for ever without partitions.
+    """
     values: list[int] = []
     deadline = time.monotonic() + seconds
     while len(values) < count and time.monotonic() < deadline:
-        for records in consumer.poll(timeout_ms=200).values():
+        for records in consumer.poll(timeout_ms=5000).values():
             values.extend(int(record.value) for record in records)
     return values
 
