@@ -386,6 +386,16 @@ class OkrLedger(Application[UUID]):
 
     # What the use cases share
 
+    def save(self, *decided: Any, **circumstances: Any) -> list[Any]:
+        """Record what aggregates have decided, or single events, as one: all or nothing.
+
+        The base class asks of each whether it follows one of two protocols, which takes longer than mapping it.
+        """
+        events: list[Event] = []
+        for each in decided:
+            events += (each,) if isinstance(each, Event) else each.collect_events()
+        return self.events.put(events, **circumstances)
+
     def load(self, kind: type[A], id: UUID) -> A:
         """An aggregate as it stands; `Unknown` where no stream of that kind has this id."""
         return self._load(kind, id)
