@@ -7,7 +7,7 @@ from psycopg.rows import DictRow, tuple_row
 
 from projections import schema
 from projections.position import reached
-from projections.present import MOST_KEPT, Present
+from projections.present import Present
 
 MOST_LINES = 5_000
 MOST_CHARACTERS = 8_000_000
@@ -83,6 +83,4 @@ def catch_up(connection: Connection[DictRow]) -> int:
     position = reached(connection)
     while lines := read_lines(connection, position):
         position = follow(present, position, lines)
-        if present.kept > MOST_KEPT:
-            present.forget()
     return position

@@ -29,7 +29,8 @@ Handler = Callable[["Present", Told[Any], Any], None]
 Handlers = dict[type[Fact], Handler]
 
 MOST_KEPT = 20_000
-"""How many streams are kept in mind between batches; past it all are forgotten, and read again when needed."""
+"""How many objectives and key results are kept in mind between batches; past it all are forgotten, and read again when
+needed."""
 
 LATEST = 2**63 - 1
 
@@ -63,12 +64,14 @@ class Present:
         return facts[-1][0]
 
     def write(self) -> None:
-        """Write what waits, in the caller's transaction."""
+        """Write what waits, in the caller's transaction, and keep no more in mind than is allowed."""
         for rows in (self.cycles, self.teams, self.objectives, self.key_results, self.feeds):
             rows.write(self.connection)
         self.values.write(self.connection)
         self.targets.write(self.connection)
         self.history.write(self.connection)
+        if len(self.objectives.present) + len(self.key_results.present) > MOST_KEPT:
+            self.forget()
 
     def forget(self) -> None:
         """Forget what is in the tables; it is read again when needed."""
@@ -84,11 +87,6 @@ class Present:
         for table in [table for table in self.keyless if table in (tables or self.keyless)]:
             table.add_keys(self.connection)
             self.keyless.remove(table)
-
-    @property
-    def kept(self) -> int:
-        """How many streams are kept in mind."""
-        return len(self.objectives.present) + len(self.key_results.present)
 
     def position_of(self, stream: str, version: int) -> int:
         """The ledger's position of a version of a stream."""

@@ -18,7 +18,7 @@ from psycopg.rows import DictRow, dict_row
 from ledger.datastore import CONNECT_TIMEOUT, become
 from projections import schema
 from projections.batches import BATCH_LOCK, read_lines, take
-from projections.present import MOST_KEPT, Present
+from projections.present import Present
 from projections.schema import NEXT_SCHEMA, OLD_SCHEMA, VIEWS_SCHEMA
 
 REBUILD_LOCK = 0x6F6B72_12
@@ -84,8 +84,6 @@ def _load(present: Present, position: int, progress: Callable[[int, int], None])
     while lines := read_lines(connection, position):
         with connection.transaction():
             position = take(present, position, lines)
-            if present.kept > MOST_KEPT:
-                present.forget()
         progress(position, max(position, total))
     return position
 

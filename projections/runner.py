@@ -20,7 +20,7 @@ from projections import schema
 from projections.batches import Overtaken, catch_up, follow, read_lines
 from projections.lines import UnknownFact
 from projections.position import reached
-from projections.present import MOST_KEPT, Present
+from projections.present import Present
 from projections.rebuild import SESSION, RebuildRunning, connect, ledger_size, lock, rebuild
 
 __all__ = ["Projector", "RebuildRunning", "UnknownFact", "catch_up", "rebuild"]
@@ -94,8 +94,6 @@ class Projector:
             lines = read_lines(connection, position)
             if lines:
                 position = follow(present, position, lines)
-                if present.kept > MOST_KEPT:
-                    present.forget()
             else:
                 for _ in connection.notifies(timeout=POLL_S, stop_after=1):
                     pass

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Protocol
 
+import psycopg
 import pytest
 
 from domain.application import OkrLedger
@@ -43,6 +44,8 @@ def migrated_template(postgres: TestPostgres) -> str:
 def migrated_url(postgres: TestPostgres, migrated_template: str) -> Iterator[str]:
     """URL of a database with an empty ledger, dropped after the test."""
     url = postgres.new_database(template=migrated_template)
+    with psycopg.connect(url) as connection:  # a copy keeps its rows and tables, but no rights on the database itself
+        connection.execute(f'GRANT CREATE ON DATABASE "{connection.info.dbname}" TO okr_app')
     yield url
     postgres.drop_database(url)
 
