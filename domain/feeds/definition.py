@@ -7,7 +7,7 @@ must be readable for ever: rules here may become looser, never tighter.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -133,7 +133,11 @@ class Emit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedDefinition:
-    """A feed as it was defined. Expressions are texts here; `compile_feed` makes them run."""
+    """A feed as it was defined. Expressions are texts here; `compile_feed` makes them run.
+
+    `filter` says which messages matter at all: of one that does not meet it nothing is taken in, so an entity keeps
+    what it contributed before. `retract_when` says which take a contribution away.
+    """
 
     name: str
     key_result: UUID
@@ -176,7 +180,7 @@ def parse_definition(mapping: Mapping[str, Any]) -> FeedDefinition:
 
 
 def _without_nothing(mapping: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in mapping.items() if value not in (None, [], {})}
+    return {name: value for name, value in mapping.items() if value}
 
 
 def _number(number: Decimal | None) -> str | None:
@@ -190,7 +194,7 @@ def _source(source: Source) -> dict[str, Any]:
 
 def _start(start: Start) -> str | dict[str, Any] | None:
     if start.timestamp is not None:
-        return {"timestamp": start.timestamp.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+        return {"timestamp": start.timestamp.isoformat().replace("+00:00", "Z")}
     if start.at is StartAt.OFFSETS:
         offsets: dict[str, dict[str, int]] = {}
         for topic, partition, offset in start.offsets:

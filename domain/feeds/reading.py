@@ -60,7 +60,10 @@ def exact(number: float) -> Decimal:
 
 def _has_long_numbers(raw: bytes) -> bool:
     kinds = raw.translate(_KINDS)
-    return any(suspect in kinds for suspect in _SUSPECTS) and _NOT_FOR_A_FLOAT.search(raw) is not None
+    for suspect in _SUSPECTS:
+        if suspect in kinds:
+            return _NOT_FOR_A_FLOAT.search(raw) is not None
+    return False
 
 
 def _refuse_deep(tree: Any) -> None:

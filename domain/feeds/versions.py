@@ -28,16 +28,21 @@ def _part(part: Any) -> str:
     if isinstance(part, str):
         return _text(part)
     if isinstance(part, NUMBERS) and not isinstance(part, bool):
-        return _number(Decimal(as_number(part)))
+        return _number(as_number(part))
     raise Unfit(f"{shortened(part)} is {kind(part)}, neither a number nor a text")
 
 
-def _number(number: Decimal) -> str:
+def _number(number: int | Decimal) -> str:
     """o for 0; p, exponent, digits above it; m and the same complemented below it."""
-    if number.is_zero():
+    if number == 0:
         return "o"
-    exponent = number.adjusted() + 1_000
-    digits = "".join(map(str, number.as_tuple().digits)).rstrip("0")
+    if isinstance(number, int):
+        digits = str(abs(number))
+        exponent = len(digits) + 999
+    else:
+        digits = "".join(map(str, number.as_tuple().digits))
+        exponent = number.adjusted() + 1_000
+    digits = digits.rstrip("0")
     if not 0 <= exponent < 2_000 or len(digits) > 128:
         raise Unfit(f"{shortened(number)} is too long or too large to be compared")
     magnitude = f"{exponent:04}{digits}"

@@ -42,9 +42,9 @@ def test_a_window_takes_its_start_and_not_its_end() -> None:
 
 def test_a_sum_is_exact_and_of_nothing_0() -> None:
     assert number(Fn.SUM, *[one("0.1")] * 10) == 1
-    assert number(
-        Fn.SUM, one("99999999999999999999999999.999999999999"), one("1e25"), one("0.000000000001")
-    ) == Decimal("110000000000000000000000000")
+    assert number(Fn.SUM, one("12345678901234567890123456.123456789012"), one("1e25")) == Decimal(
+        "22345678901234567890123456.123456789012"
+    )
     assert number(Fn.SUM) == 0
     assert number(Fn.SUM, one(None)) == 0
 
@@ -119,7 +119,7 @@ def test_nothing_is_published_as_nothing() -> None:
         ("10", "15", "5", True),
         ("10", "5", "5", True),
         ("10", "10", "5", False),
-        ("10000000000000000000000000000000", "10000000000000000000000000000000.5", "0.5", True),
+        ("0", "-10000000000000000000000000000.4", "10000000000000000000000000000.4", True),
     ],
 )
 def test_a_change_is_worth_a_fact(before: str | None, now: str | None, min_change: str | None, worth: bool) -> None:

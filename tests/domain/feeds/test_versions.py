@@ -25,7 +25,7 @@ def compare(one: Any, other: Any) -> int:
     return int(one > other) - int(one < other)
 
 
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 @given(_numbers, _numbers)
 @example(Decimal("-4.25"), Decimal("-4.2"))
 @example(-1, -10)
@@ -37,7 +37,7 @@ def test_numbers_sort_by_size(one: Any, other: Any) -> None:
     assert compare(version_text([one]), version_text([other])) == compare(Decimal(one), Decimal(other))
 
 
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 @given(_texts, _texts)
 @example("a", "a\x01")
 @example("a ", "a!")
@@ -47,7 +47,7 @@ def test_texts_sort_by_their_characters(one: str, other: str) -> None:
     assert compare(version_text([one]), version_text([other])) == compare(one, other)
 
 
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 @given(
     st.lists(st.integers(-3, 3), max_size=3),
     st.lists(st.integers(-3, 3), max_size=3),
@@ -65,6 +65,7 @@ def test_lists_sort_by_their_first_different_part(
     assert compare(one.encode(), other.encode()) == compare(one, other)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2 * 10**18), st.integers(0, 2 * 10**18))
 def test_times_sort_as_moments_however_they_are_written(one: int, other: int) -> None:
     local = written(other + 7_200 * 10**9).replace("Z", "+02:00")
