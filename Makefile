@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime-$(SUM)
 DEVELOPMENT := $(VENV)/.development-$(SUM)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench migrate clean-data clean
+.PHONY: help run test check format docs bench migrate clean-data clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ check: $(DEVELOPMENT) ## Check format, style, types and the direction of imports
 format: $(DEVELOPMENT) ## Put the code in the project's form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(RUNTIME) ## Make docs/settings.md and docs/commands.md from the program
+	$(BIN)/python -m cli.reference
 
 bench: $(DEVELOPMENT) ## Measure
 	$(BIN)/python -m benchmarks

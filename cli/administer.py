@@ -134,9 +134,8 @@ def views_rebuild() -> None:
 
 
 @click.command()
-@click.option("--markdown", is_flag=True, help="Print the table as the documentation has it.")
 @json_option
-def settings(markdown: bool, as_json: bool) -> None:
+def settings(as_json: bool) -> None:
     """List every setting: environment variable, default, meaning, and its value here.
 
     Secrets are not printed. Each of them may stand in a file instead, named by the variable with _FILE.
@@ -146,9 +145,6 @@ def settings(markdown: bool, as_json: bool) -> None:
       okr settings
       OKR_PORT=9000 okr settings --json
     """
-    if markdown:
-        click.echo(door.reference(), nl=False)
-        return
     here = door.read()
     rows = [(each, _shown(each, getattr(here, each.field))) for each in door.TABLE]
     if as_json:

@@ -48,7 +48,7 @@ def define_feeds(file: Path, as_json: bool) -> None:
 @feeds.command("list")
 @json_option
 def list_feeds(as_json: bool) -> None:
-    """Show all feeds.
+    """Show all feeds, what they measure and what they read.
 
     \b
     Example:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+KAFKA_SECURITY = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
@@ -83,10 +85,15 @@ def _name(text: str) -> str:
     return text
 
 
-def _level(text: str) -> str:
-    if text.lower() not in LOG_LEVELS:
-        raise ValueError(f"is one of {', '.join(LOG_LEVELS)}")
-    return text.lower()
+def _one_of(words: Sequence[str]) -> Callable[[str], str]:
+    known = {word.casefold(): word for word in words}
+
+    def read(text: str) -> str:
+        if text.casefold() not in known:
+            raise ValueError(f"is one of {', '.join(words)}")
+        return known[text.casefold()]
+
+    return read
 
 
 def _token(text: str) -> str:
@@ -105,5 +112,8 @@ DATABASE_URL = Kind("database URL", _database_url)
 HTTP_URL = Kind("URL", _http_url)
 BROKERS = Kind("addresses", _brokers)
 NAME = Kind("name", _name)
-LEVEL = Kind("level", _level)
+LEVEL = Kind("level", _one_of(LOG_LEVELS))
+SECURITY = Kind("protocol", _one_of(KAFKA_SECURITY))
+MECHANISM = Kind("mechanism", _one_of(SASL_MECHANISMS))
 TOKEN = Kind("token", _token)
+TEXT = Kind("text", str)

@@ -20,14 +20,17 @@ from cli.output import Failure
 from cli.settings import Settings
 
 PATIENCE = 8.0
-"""How long the children of a killed supervisor may take to end before they are killed."""
 
 
 class Place:
-    """A data directory that is ours from `take` to `leave`."""
+    """A data directory that is ours from `take` to `leave`.
 
-    def __init__(self, settings: Settings) -> None:
+    `patience`: seconds that the children of a killed supervisor may take to end before they are killed.
+    """
+
+    def __init__(self, settings: Settings, *, patience: float = PATIENCE) -> None:
         self._settings = settings
+        self._patience = patience
         self._pid_file = settings.run_dir / "up.pid"
         self._children_file = settings.run_dir / "children"
         self._own: IO[str] | None = None
@@ -44,33 +47,37 @@ class Place:
         try:
             self._settings.data_dir.mkdir(parents=True, exist_ok=True)
             run_dir.mkdir(mode=0o700, exist_ok=True)
-            self._own = (run_dir / "up.lock").open("a")
+            own = (run_dir / "up.lock").open("a")
             self._children = (run_dir / "children.lock").open("a")
         except OSError as error:
             raise Failure(
                 f"cannot write in {self._settings.data_dir} ({error.strerror}): set OKR_DATA_DIR to another directory."
             ) from None
         try:
-            fcntl.lockf(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            own.close()
             raise Failure(
-                f"`okr up` runs already on {self._settings.data_dir} (process {self._pid_file.read_text().strip()}):"
+                f"`okr up` runs already on {self._settings.data_dir} (process {_said(self._pid_file)}):"
                 " stop that one, or set OKR_DATA_DIR to another directory."
             ) from None
-        self._pid_file.write_text(f"{os.getpid()}\n")
+        self._own = own
         self._wait_for_children()
+        self._pid_file.write_text(f"{os.getpid()}\n")
 
     def note(self, pids: Mapping[str, int]) -> None:
         """Keep who our children are, for a start after we were killed."""
         self._children_file.write_text("".join(f"{pid} {name}\n" for name, pid in pids.items()))
 
     def leave(self) -> None:
-        """Give the directory free."""
-        self._pid_file.unlink(missing_ok=True)
-        self._children_file.unlink(missing_ok=True)
-        for lock in (self._children, self._own):
-            if lock is not None:
-                lock.close()
+        """Give the directory free, where it is ours."""
+        if self._children is not None:
+            self._children.close()
+        if self._own is not None:
+            self._pid_file.unlink(missing_ok=True)
+            self._children_file.unlink(missing_ok=True)
+            self._own.close()
+        self._own = self._children = None
 
     def _wait_for_children(self) -> None:
         assert self._children is not None  # noqa: S101 - taken above
@@ -81,25 +88,31 @@ class Place:
                 return
             except BlockingIOError:
                 waited = time.monotonic() - began
-            if waited > PATIENCE + 2:
+            if waited > self._patience + 2:
                 raise Failure(
                     "processes of an earlier `okr up` do not end:"
-                    f" {self._children_file.read_text().strip()}. Kill them and start again."
+                    f" {_said(self._children_file)}. Kill them and start again."
                 ) from None
-            self._end_left_behind(signal.SIGKILL if waited > PATIENCE else signal.SIGTERM)
+            self._end_left_behind(signal.SIGKILL if waited > self._patience else signal.SIGTERM)
             time.sleep(0.1)
 
     def _end_left_behind(self, number: signal.Signals) -> None:
         """Signal those of the noted processes that are still commands of ours: a number may have gone to another."""
-        noted = self._children_file.read_text() if self._children_file.exists() else ""
-        for line in noted.splitlines():
+        for line in _said(self._children_file).splitlines():
             pid, name = line.split(" ", 1)
-            shown = subprocess.run(["ps", "-o", "args=", "-p", pid], capture_output=True, text=True, check=False)  # noqa: S603, S607
+            shown = subprocess.run(["ps", "-ww", "-o", "args=", "-p", pid], capture_output=True, text=True, check=False)  # noqa: S603, S607
             if shown.stdout.rstrip().endswith(f"okr {name}") or f"okr {name} " in shown.stdout:
                 try:
                     os.killpg(int(pid), number)
                 except (ProcessLookupError, PermissionError):
                     continue
+
+
+def _said(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def listening_socket(settings: Settings) -> socket.socket:
@@ -119,9 +132,3 @@ def listening_socket(settings: Settings) -> socket.socket:
         reason = (error.strerror or str(error)).lower()
         raise Failure(f"cannot listen on {host}:{port} ({reason}): set OKR_PORT to a free port.") from None
     return listening
-
-
-def remove(*files: Path) -> None:
-    """Remove run files of a time that is over."""
-    for file in files:
-        file.unlink(missing_ok=True)

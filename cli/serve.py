@@ -73,6 +73,7 @@ def feed() -> None:
             database_url=running.database_url(settings),
             bootstrap_servers=bootstrap,
             group=settings.kafka_group,
+            security={} if epoch is not None else settings.kafka_options,
             is_trial=epoch is not None,
             trial_epoch=epoch,
             metrics_port=settings.metrics_port,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import kinds
-from cli.kinds import LOG_LEVELS, Kind
+from cli.kinds import KAFKA_SECURITY, LOG_LEVELS, SASL_MECHANISMS, Kind
 
 
 class BadSetting(Exception):
@@ -52,8 +52,8 @@ TABLE = (
     Setting("OKR_MIGRATE_URL", kinds.DATABASE_URL, None, "up, migrate",
             "the same database as a user who may create schemas and roles",
             otherwise="OKR_DATABASE_URL", is_secret=True),
-    Setting("OKR_POOL_SIZE", kinds.COUNT, "8", "serve, feed",
-            "database connections of one process; the API keeps as many for reading as for writing"),
+    Setting("OKR_POOL_SIZE", kinds.COUNT, "8", "serve",
+            "database connections of one process for reading, and as many for writing"),
     Setting("OKR_HOST", kinds.HOST, "127.0.0.1", "up, serve",
             "the address on which the API listens"),
     Setting("OKR_PORT", kinds.PORT, "8080", "up, serve",
@@ -67,6 +67,16 @@ TABLE = (
             otherwise="the trial broker that `okr up` runs"),
     Setting("OKR_KAFKA_GROUP", kinds.NAME, "okr-feeds", "feed",
             "the consumer group of the feed workers"),
+    Setting("OKR_KAFKA_SECURITY", kinds.SECURITY, "PLAINTEXT", "feed",
+            f"how to speak to the brokers: {', '.join(KAFKA_SECURITY)}"),
+    Setting("OKR_KAFKA_SASL", kinds.MECHANISM, "SCRAM-SHA-512", "feed",
+            f"how to log in to them, where that is asked for: {', '.join(SASL_MECHANISMS)}"),
+    Setting("OKR_KAFKA_USER", kinds.TEXT, None, "feed",
+            "the user to log in as", otherwise="nobody"),
+    Setting("OKR_KAFKA_PASSWORD", kinds.TEXT, None, "feed",
+            "that user's password", otherwise="none", is_secret=True),
+    Setting("OKR_KAFKA_CA_FILE", kinds.FILE, None, "feed",
+            "the certificates that vouch for the brokers, in PEM", otherwise="the system's"),
     Setting("OKR_METRICS_PORT", kinds.PORT_OR_NONE, "0", "feed",
             "where a feed worker serves its own /metrics; 0: nowhere"),
     Setting("OKR_LOG_LEVEL", kinds.LEVEL, "info", "all",
@@ -97,6 +107,11 @@ class Settings:
     api_threads: int
     kafka: tuple[str, ...] | None
     kafka_group: str
+    kafka_security: str
+    kafka_sasl: str
+    kafka_user: str | None
+    kafka_password: str | None
+    kafka_ca_file: Path | None
     metrics_port: int | None
     log_level: str
     admin_token_file: Path | None
@@ -107,6 +122,20 @@ class Settings:
     def admin_token_path(self) -> Path:
         """Where the first admin's token lies."""
         return self.admin_token_file or self.data_dir / "admin-token"
+
+    @property
+    def kafka_options(self) -> dict[str, Any]:
+        """kafka-python's options for TLS and for logging in."""
+        if self.kafka_security == "PLAINTEXT":
+            return {}
+        options: dict[str, Any] = {"security_protocol": self.kafka_security}
+        if self.kafka_ca_file is not None:
+            options["ssl_cafile"] = str(self.kafka_ca_file)
+        if self.kafka_security.startswith("SASL"):
+            options["sasl_mechanism"] = self.kafka_sasl
+            options["sasl_plain_username"] = self.kafka_user
+            options["sasl_plain_password"] = self.kafka_password
+        return options
 
     @property
     def run_dir(self) -> Path:
@@ -128,11 +157,15 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
             f"OKR_API_THREADS ({settings.api_threads}) is at most OKR_POOL_SIZE ({settings.pool_size}): "
             "each request that is being answered needs a connection."
         )
+    if settings.kafka_security.startswith("SASL") and not (settings.kafka_user and settings.kafka_password):
+        raise BadSetting(
+            f"OKR_KAFKA_SECURITY is {settings.kafka_security}, so OKR_KAFKA_USER and OKR_KAFKA_PASSWORD are needed."
+        )
     return settings
 
 
-def reference() -> str:
-    """The table in Markdown, as the documentation has it."""
+def as_markdown() -> str:
+    """The table as the documentation has it."""
     lines = ["| setting | kind | default | read by | meaning |", "|---|---|---|---|---|"]
     for each in TABLE:
         name = f"`{each.name}`" + (f" or `{each.name}_FILE`" if each.is_secret else "")

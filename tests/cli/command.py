@@ -20,9 +20,15 @@ def okr(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [OKR, *arguments],
         env=environment(**settings),
-        cwd=settings.get("data_dir", ROOT),
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
+
+
+def is_over(pid: int) -> bool:
+    """Whether the process has ended; where nobody waits for orphans, they stay as zombies."""
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return shown.stdout.strip()[:1] in ("", "Z")

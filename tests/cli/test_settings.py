@@ -5,8 +5,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from kafka import KafkaConsumer
 
-from cli.settings import TABLE, BadSetting, Settings, read, reference
+from cli.settings import TABLE, BadSetting, Settings, read
 from tests.cli.command import ROOT
 
 
@@ -93,9 +94,20 @@ def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
         read({"OKR_TOKEN_FILE": str(tmp_path / "none")})
 
 
-def test_the_reference_has_every_setting() -> None:
-    for each in TABLE:
-        assert f"`{each.name}`" in reference()
+def test_a_login_needs_a_user_and_a_password() -> None:
+    with pytest.raises(BadSetting, match="OKR_KAFKA_USER and OKR_KAFKA_PASSWORD are needed"):
+        read({"OKR_KAFKA_SECURITY": "sasl_ssl", "OKR_KAFKA_USER": "okr"})
+
+
+def test_a_secured_broker_is_spoken_to_in_kafka_pythons_words() -> None:
+    settings = read({"OKR_KAFKA_SECURITY": "sasl_ssl", "OKR_KAFKA_USER": "okr", "OKR_KAFKA_PASSWORD": "hunter2"})
+    assert settings.kafka_options == {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "okr",
+        "sasl_plain_password": "hunter2",
+    }
+    assert settings.kafka_options.keys() <= KafkaConsumer.DEFAULT_CONFIG.keys()
 
 
 def test_the_environment_is_read_at_this_door_only() -> None:

@@ -14,7 +14,7 @@ from cli import supervisor as module
 from cli.child import Command
 from cli.log_files import LogFile
 from cli.supervisor import GaveUp, Supervisor
-from tests.cli.command import ROOT
+from tests.cli.command import ROOT, is_over
 
 PATIENCE = 10.0
 
@@ -55,12 +55,6 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
             yield watched
         finally:
             watched.supervisor.stop()
-
-
-def is_over(pid: int) -> bool:
-    """Whether the process has ended; where nobody waits for orphans, they stay as zombies."""
-    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return shown.stdout.strip()[:1] in ("", "Z")
 
 
 READY = "print('ready', flush=True); import time, signal; "
