@@ -15,8 +15,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from domain.application import OkrLedger
-from domain.command import Command
-from domain.cycle import CycleState, CycleTerms
+from domain.cycle import CycleTerms
 from domain.feeds.contribution import Contribution, Dead, Stage, Tombstone
 from domain.measurement import Measurement
 from ledger.recorder import VersionConflict
@@ -24,7 +23,7 @@ from workers.feeds import dead_letters, offsets, totals
 from workers.feeds.catalogue import Catalogue, LiveFeed
 from workers.feeds.contributions import Interleaved, LifeIds, take_in
 from workers.feeds.database import clock, transaction
-from workers.feeds.measuring import News, measure
+from workers.feeds.measuring import News, counts, measure, save
 from workers.feeds.reading import Share, is_ignored
 from workers.feeds.totals import Totals
 
@@ -114,24 +113,21 @@ def _apply_once(
         if (row.version, row.takes_progress) != (seen[id].version, seen[id].takes_progress):
             raise Interleaved("another fact was written, or the key result has ended")
     now = clock(connection)
-    recorded: list[tuple[LiveFeed, Measurement]] = []
+    measured: list[tuple[LiveFeed, Measurement | None]] = []
     for share, brought in zip(shares, news, strict=True):
         feed, cycle = share.feed, cycles[share.feed.cycle_id]
         row = held[feed.key_result_id]
-        if _counts(row, cycle):
-            _, measurement = measure(connection, feed, cycle, row, now, brought)
-            if measurement is not None:
-                recorded.append((feed, measurement))
+        if counts(row, cycle):
+            measured.append((feed, measure(connection, feed, cycle, row, now, brought)[1]))
         else:
             totals.write(connection, replace(row, pending=brought.added_to(row.pending), due_at=None))
     offsets.move(connection, {stand: next for stand, (_, next) in stands.items()})
-    for feed, measurement in recorded:
-        ledger.record_measurements([measurement], Command(feed.actor, now))
+    facts = save(ledger, connection, measured, now)
     return Applied(
         matched=sum(each.matched for each in news),
         ignored=sum(each.ignored for each in news),
         dead=sum(each.dead for each in news),
-        facts=len(recorded),
+        facts=facts,
     )
 
 
@@ -145,15 +141,10 @@ def _hold_cycles(ledger: OkrLedger, shares: Sequence[Share]) -> dict[UUID, Cycle
     return cycles
 
 
-def _counts(row: Totals, cycle: CycleTerms) -> bool:
-    """Whether messages still change the number: not once the key result has ended or its cycle is closed."""
-    return row.takes_progress and cycle.state is not CycleState.CLOSED
-
-
 def _take_in(connection: Connection[DictRow], share: Share, row: Totals, cycle: CycleTerms, life_ids: LifeIds) -> News:
     ranges = [(stretch.began, stretch.range) for stretch in share.stretches]
     reads = [read for stretch in share.stretches for read in stretch.reads]
-    if not _counts(row, cycle):
+    if not counts(row, cycle):
         return News(ranges, ignored=len(reads))
     letters = [(message, outcome) for message, outcome in reads if isinstance(outcome, Dead)]
     taken = [outcome for _, outcome in reads if not isinstance(outcome, Dead)]

@@ -30,11 +30,12 @@ NEWS = "SELECT position, stream_id FROM ledger.events WHERE type = ANY(%s) AND p
 
 @dataclass(frozen=True, slots=True)
 class LiveFeed:
-    """A feed as its last fact left it. `cycle_id` is that of its key result."""
+    """A feed as its last fact left it. Cycle and time zone are those of its key result."""
 
     id: UUID
     key_result_id: UUID
     cycle_id: UUID
+    time_zone: str
     revision: int
     is_paused: bool
     definition: FeedDefinition
@@ -95,28 +96,23 @@ class Catalogue:
 def _load(ledger: OkrLedger, feed_id: UUID) -> LiveFeed:
     feed = ledger.load(Feed, feed_id)
     key_result = ledger.load(KeyResult, feed.definition.key_result)
-    live = LiveFeed(
-        feed.id,
-        key_result.id,
-        key_result.cycle_id,
-        feed.revision,
-        feed.is_paused,
-        feed.definition,
-        compile_feed(feed.definition),
-    )
-    _begin_totals(ledger, live)
-    return live
-
-
-def _begin_totals(ledger: OkrLedger, feed: LiveFeed) -> None:
     with transaction(ledger) as connection:
-        cycle = ledger.record.hold_cycle(feed.cycle_id)
+        cycle = ledger.record.hold_cycle(key_result.cycle_id)
         if cycle is None:
-            raise LookupError(f"there is no cycle {feed.cycle_id}")
-        midnight = last_midnight(clock(connection), cycle.time_zone)
-        totals.begin(connection, feed.key_result_id, feed.id, midnight)
+            raise LookupError(f"there is no cycle {key_result.cycle_id}")
+        totals.begin(connection, key_result.id, feed.id, last_midnight(clock(connection), cycle.time_zone))
     # Whoever ends the key result from here on finds the row; whoever did before is found now.
     with transaction(ledger) as connection:
-        totals.hold(connection, [feed.key_result_id])
-        if not ledger.load(KeyResult, feed.key_result_id).is_live:
-            totals.end(connection, feed.key_result_id)
+        totals.hold(connection, [key_result.id])
+        if not ledger.load(KeyResult, key_result.id).is_live:
+            totals.end(connection, key_result.id)
+    return LiveFeed(
+        id=feed.id,
+        key_result_id=key_result.id,
+        cycle_id=cycle.id,
+        time_zone=cycle.time_zone,
+        revision=feed.revision,
+        is_paused=feed.is_paused,
+        definition=feed.definition,
+        compiled=compile_feed(feed.definition),
+    )

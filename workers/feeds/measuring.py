@@ -18,8 +18,10 @@ from decimal import Decimal
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from domain.application import OkrLedger
 from domain.calendar import end_of_day, start_of_day
-from domain.cycle import CycleTerms
+from domain.command import Command
+from domain.cycle import CycleState, CycleTerms
 from domain.feeds.aggregates import Window, is_worth_a_fact, published, window_of
 from domain.feeds.evidence import evidence_digest
 from domain.measurement import (
@@ -52,6 +54,11 @@ class News:
 
 
 NOTHING_NEW = News()
+
+
+def counts(held: Totals, cycle: CycleTerms) -> bool:
+    """Whether messages still change the number: not once the key result has ended or its cycle is closed."""
+    return held.takes_progress and cycle.state is not CycleState.CLOSED
 
 
 def cycle_window(cycle: CycleTerms) -> Window:
@@ -192,3 +199,17 @@ def _evidence(connection: Connection[DictRow], feed: LiveFeed, held: Totals, exa
         changes=len(lines),
         sha256=evidence_digest(lines),
     )
+
+
+def save(
+    ledger: OkrLedger,
+    connection: Connection[DictRow],
+    measured: Sequence[tuple[LiveFeed, Measurement | None]],
+    now: datetime,
+) -> int:
+    """Record the facts that there are, last in the transaction; how many. From here on the head is locked."""
+    facts = [(feed, measurement) for feed, measurement in measured if measurement is not None]
+    for feed, measurement in facts:
+        ledger.record_measurements([measurement], Command(feed.actor, now))
+    totals.note_time(connection, {feed.key_result_id for feed, _ in facts})
+    return len(facts)

@@ -159,6 +159,9 @@ WRITE = """
 BEGIN = """
     INSERT INTO feeds.totals (key_result_id, feed_id, midnight) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
 """
+NOTE_TIME = """
+    UPDATE feeds.totals SET recorded_at = (SELECT recorded_at FROM ledger.head) WHERE key_result_id = ANY(%s)
+"""
 
 
 def begin(connection: Connection[DictRow], key_result_id: UUID, feed_id: UUID, midnight: datetime) -> None:
@@ -198,6 +201,12 @@ def write(connection: Connection[DictRow], totals: Totals) -> None:
         "ranges": Jsonb([list(each) for each in pending.ranges]),
     }
     connection.execute(WRITE, columns, prepare=True)
+
+
+def note_time(connection: Connection[DictRow], key_result_ids: Collection[UUID]) -> None:
+    """Note the time of the facts just recorded from messages: the next ones keep their distance from it."""
+    if key_result_ids:
+        connection.execute(NOTE_TIME, [list(key_result_ids)], prepare=True)
 
 
 def _present(moment: datetime | None) -> list[datetime]:
