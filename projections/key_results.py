@@ -353,10 +353,11 @@ def page(
 def reckon(connection: Connection[DictRow], rows: list[DictRow], moment: Moment) -> list[Reckoned]:
     """The rows with their values and figures, in the same order; the same few statements for any number."""
     known = values.at(connection, rows, moment)
-    return [_reckoned(row, known[row["id"]], moment) for row in rows]
+    return [reckoned(row, known[row["id"]], moment) for row in rows]
 
 
-def _reckoned(row: dict[str, Any], value: Value, moment: Moment) -> Reckoned:
+def reckoned(row: dict[str, Any], value: Value, moment: Moment) -> Reckoned:
+    """A row of the table with its value."""
     direction = Direction(row["direction"])
     steps = _steps_by(row["milestones"], moment)
     share = _attainment(row, direction, steps, value, moment)
