@@ -18,6 +18,7 @@ from uuid import UUID
 import msgspec
 
 LINE_VERSION = 1
+SALT_SIZE = 16
 LONGEST_LINE = 64 * 1024
 OPENING = f'{{"v":{LINE_VERSION},"position":'
 # A position has up to 19 digits, a time always 27 characters.
@@ -85,9 +86,15 @@ def draft_origin(who: Who, why: Reason | None, request_id: str | None, causation
     return b"".join(parts)
 
 
-def draft_tail(origin: bytes, data: bytes) -> bytes:
-    """All of a line that follows its time. A random salt lets an export hide the line behind its leaf hash."""
-    return b'%b,"salt":"%b","data":%b}' % (origin, os.urandom(16).hex().encode(), data)
+def draft_tail(origin: bytes, salt: str, data: bytes) -> bytes:
+    """All of a line that follows its time. The salt (of `line_salts`) lets an export hide it behind its leaf hash."""
+    return b'%b,"salt":"%b","data":%b}' % (origin, salt.encode(), data)
+
+
+def line_salts(count: int) -> list[str]:
+    """Random 128-bit salts, in hex; all at once, since asking the system for each takes as long as drafting a line."""
+    salts = os.urandom(SALT_SIZE * count).hex()
+    return [salts[at : at + 2 * SALT_SIZE] for at in range(0, len(salts), 2 * SALT_SIZE)]
 
 
 def _encode_present(members: msgspec.Struct) -> bytes:

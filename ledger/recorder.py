@@ -34,6 +34,7 @@ from ledger.line import (
     draft_middle,
     draft_origin,
     draft_tail,
+    line_salts,
     parse_line,
 )
 from ledger.mapper import DraftedEvent, RecordedEvent, SealedText
@@ -201,7 +202,7 @@ def _told(events: Sequence[DraftedEvent], by: Command) -> tuple[str, str]:
     origin = _origin(by, None)
     drafts: list[str] = []
     texts: list[str] = []
-    for event in events:
+    for event, salt in zip(events, line_salts(len(events)), strict=True):
         sealed_texts = event.texts
         if reason is not None:
             sealed = SealedText.seal("reason", reason)
@@ -209,7 +210,7 @@ def _told(events: Sequence[DraftedEvent], by: Command) -> tuple[str, str]:
             origin = _origin(by, sealed.commitment)
         stream = str(event.originator_id)
         middle = draft_middle(stream, event.originator_version, event.topic, event.schema)
-        tail = draft_tail(origin, event.state)
+        tail = draft_tail(origin, salt, event.state)
         if len(middle) + len(tail) > LONGEST_DRAFT:
             raise LineTooLong(f"a fact's line has at most {LONGEST_LINE} bytes")
         drafts.append(f"{stream}\n{event.originator_version}\n{event.topic}\n{middle}\n{tail.decode()}")
