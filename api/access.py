@@ -15,7 +15,7 @@ def note_reading(connection: Connection[Any], actor_id: str, subject: str, items
 
     `subject` says what was looked at; the positions that had texts are added to it.
     """
-    positions = [item["position"] for item in items if any(text is not None for text in item["texts"].values())]
+    positions = [item["position"] for item in items if _has_words(item)]
     if not positions:
         return
     subject += f" at positions {min(positions)}..{max(positions)}"
@@ -25,3 +25,7 @@ def note_reading(connection: Connection[Any], actor_id: str, subject: str, items
         [actor_id, READ_TEXTS, subject],
         prepare=True,
     )
+
+
+def _has_words(item: dict[str, Any]) -> bool:
+    return item.get("reason") is not None or any(text is not None for text in item["texts"].values())

@@ -58,10 +58,19 @@ class Caller:
 
 def authenticate(connection: Connection[Any], request: Request, now: datetime) -> Caller:
     """The caller that the Authorization header names; 401 where it names none, or one whose token no longer holds."""
+    return admit(connection, find(connection, token_text(request)), now)
+
+
+def token_text(request: Request) -> str:
+    """The text that calls itself a token; 401 where there is none."""
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise _refused(401, "not-authenticated", "this needs an API token: Authorization: Bearer okr_…")
-    token = find(connection, text.strip())
+    return text.strip()
+
+
+def admit(connection: Connection[Any], token: Token | None, now: datetime) -> Caller:
+    """Whoever the token was made for; 401 where there is none or it no longer holds."""
     if token is None or not token.holds_at(now):
         raise _refused(401, "invalid-token", "this token is unknown, expired or revoked")
     note_use(connection, token, now)

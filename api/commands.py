@@ -17,9 +17,10 @@ from flask import Response
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from api.foreseen import key_result_at
 from api.idempotency import Done, IdempotencyKey, KeyTaken
 from api.problems import RETRY_AFTER, Problem
-from api.resources import RESOURCES, Resource
+from api.resources import KEY_RESULT, RESOURCES, Resource
 from api.responses import json_response
 from api.services import Services
 from domain.application import OkrLedger, Outcome
@@ -88,6 +89,8 @@ def respond(services: Services, connection: Connection[DictRow], done: Done, *, 
 
 def _as_it_stood(services: Services, connection: Connection[DictRow], done: Done) -> Answer:
     try:
+        if done.resource == KEY_RESULT.name and (foreseen := key_result_at(connection, done.id, done.position)):
+            return foreseen
         if wait_for(connection, done.position, services.settings.wait_seconds):
             moment = resolve(connection, now=datetime.now(UTC), as_of_position=done.position)
             found = RESOURCES[done.resource].get(connection, done.id, moment)

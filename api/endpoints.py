@@ -24,6 +24,7 @@ from api import commands, documentation
 from api.access import note_reading
 from api.auth import Scope, authenticate
 from api.bodies import json_object
+from api.door import knock
 from api.fields import faults
 from api.idempotency import IdempotencyKey
 from api.ids import uuid7
@@ -65,8 +66,9 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
                 now = datetime.now(UTC)
                 here = services()
                 with here.reads.connection() as connection:
-                    authenticate(connection, request, now).must_hold(Scope.OKR_READ)
-                    moment = moment_of(connection, request, schema.read(request), now, here.settings)
+                    caller, heads = knock(connection, request, now)
+                    caller.must_hold(Scope.OKR_READ)
+                    moment = moment_of(connection, request, schema.read(request), now, heads, here.settings)
                     found = show(connection, moment, **path)
                 if found is None:
                     raise nothing_here(path)
@@ -97,10 +99,10 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
                 now = datetime.now(UTC)
                 here = services()
                 with here.reads.connection() as connection:
-                    caller = authenticate(connection, request, now)
+                    caller, heads = knock(connection, request, now)
                     caller.must_hold(Scope.OKR_READ)
                     asked = schema.read(request)
-                    moment = moment_of(connection, request, asked, now, here.settings)
+                    moment = moment_of(connection, request, asked, now, heads, here.settings)
                     items, following = page(
                         connection, moment, asked.get("cursor"), asked["limit"], **path, **filters_of(asked)
                     )

@@ -10,6 +10,7 @@ from flask import Request
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from api.door import Heads
 from api.preconditions import least_position
 from api.problems import RETRY_AFTER, Problem
 from api.settings import ApiSettings
@@ -22,6 +23,7 @@ def moment_of(
     request: Request,
     asked: Mapping[str, Any],
     now: datetime,
+    heads: Heads,
     settings: ApiSettings,
 ) -> Moment:
     """The moment, once the views have got there.
@@ -34,24 +36,26 @@ def moment_of(
     as_of, as_of_position = asked.get("as_of"), asked.get("as_of_position")
     effective_at = asked.get("effective_at")
     if least is None and as_of is None and as_of_position is None:
-        return _now(connection, now, effective_at, settings.fresh_seconds)
+        return _now(connection, now, effective_at, heads, settings.fresh_seconds)
     if least is not None:
-        _reach(connection, least, settings.wait_seconds)
+        _reach(connection, least, heads, settings.wait_seconds)
     return resolve(connection, now=now, as_of=as_of, as_of_position=as_of_position, effective_at=effective_at)
 
 
-def _now(connection: Connection[DictRow], now: datetime, effective_at: datetime | None, patience: float) -> Moment:
-    """As `resolve`, and in one question whether the views lack anything."""
+def _now(
+    connection: Connection[DictRow], now: datetime, effective_at: datetime | None, heads: Heads, patience: float
+) -> Moment:
+    """As `resolve`, where nothing but the heads has to be asked."""
     if effective_at is not None and effective_at > now:
         raise FutureMoment("effective_at lies in the future")
-    size, reached = _heads(connection)
+    size, reached = heads
     if reached < size and wait_for(connection, size, patience):
         reached = size
     return Moment(reached, now, effective_at)
 
 
-def _reach(connection: Connection[DictRow], position: int, patience: float) -> None:
-    size, reached = _heads(connection)
+def _reach(connection: Connection[DictRow], position: int, heads: Heads, patience: float) -> None:
+    size, reached = heads
     if position > size:
         raise Problem(400, "bad-moment", "There is no such moment", f"the ledger has {size} positions, not {position}")
     if reached < position and not wait_for(connection, position, patience):
@@ -62,10 +66,3 @@ def _reach(connection: Connection[DictRow], position: int, patience: float) -> N
             f"the views have not reached position {position}: try again shortly",
             {"Retry-After": RETRY_AFTER},
         )
-
-
-def _heads(connection: Connection[DictRow]) -> tuple[int, int]:
-    row = connection.execute(
-        "SELECT h.size, p.position FROM ledger.head AS h LEFT JOIN progress AS p ON true", prepare=True
-    ).fetchone()
-    return (0, 0) if row is None else (row["size"], row["position"] or 0)

@@ -21,7 +21,8 @@ from domain.command import opaque_id
 PREFIX = "okr_"
 USE_NOTED_EVERY = timedelta(minutes=1)
 
-_COLUMNS = "id, actor_id, role, name, created_at, expires_at, revoked_at, last_used_at"
+COLUMNS = "id, actor_id, role, name, created_at, expires_at, revoked_at, last_used_at"
+"""What `token_of` needs of a row of people.tokens."""
 
 
 class Role(StrEnum):
@@ -72,7 +73,7 @@ def create_token(
     id = uuid4()
     connection.execute(
         "INSERT INTO people.tokens (id, token_hash, actor_id, role, name, expires_at) VALUES (%s, %s, %s, %s, %s, %s)",
-        [id, _digest(text), actor_id, role, name, expires_at],
+        [id, digest(text), actor_id, role, name, expires_at],
     )
     return text, id
 
@@ -88,18 +89,16 @@ def revoke(connection: Connection[Any], id: UUID) -> bool:
 def list_tokens(connection: Connection[Any]) -> list[Token]:
     """All tokens, the oldest first."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(f"SELECT {_COLUMNS} FROM people.tokens ORDER BY created_at, id")
-        return [_token(row) for row in cursor]
+        cursor.execute(f"SELECT {COLUMNS} FROM people.tokens ORDER BY created_at, id")
+        return [token_of(row) for row in cursor]
 
 
 def find(connection: Connection[Any], token_text: str) -> Token | None:
     """The token of that text, whether it still holds or not; the same work for any text."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(
-            f"SELECT {_COLUMNS} FROM people.tokens WHERE token_hash = %s", [_digest(token_text)], prepare=True
-        )
+        cursor.execute(f"SELECT {COLUMNS} FROM people.tokens WHERE token_hash = %s", [digest(token_text)], prepare=True)
         row = cursor.fetchone()
-    return None if row is None else _token(row)
+    return None if row is None else token_of(row)
 
 
 def note_use(connection: Connection[Any], token: Token, now: datetime) -> None:
@@ -113,9 +112,14 @@ def note_use(connection: Connection[Any], token: Token, now: datetime) -> None:
     )
 
 
-def _digest(text: str) -> bytes:
+def digest(text: str) -> bytes:
+    """What is kept of a token's text."""
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _token(row: dict[str, Any]) -> Token:
-    return Token(**{**row, "role": Role(row["role"])})
+def token_of(row: dict[str, Any]) -> Token:
+    """The token of a row with COLUMNS and perhaps others."""
+    return Token(**{name: row[name] for name in _FIELDS} | {"role": Role(row["role"])})
+
+
+_FIELDS = tuple(COLUMNS.split(", "))
