@@ -1,9 +1,9 @@
 """What several formats share: reading an object, a key, a moment."""
 
+import json
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
-
-import orjson
 
 from domain.feeds.message import Undecodable
 from domain.feeds.reading import Unreadable, read_json
@@ -62,9 +62,9 @@ def entity_of(key: dict[str, Any] | str | None) -> str | None:
         (value,) = key.values()
         if isinstance(value, str):
             return value
-        if value is not None and kind(value) == "a number":
+        with suppress(Unfit):  # no number, or one that nobody writes
             return number_text(as_number(value))
-    return orjson.dumps(key, default=str, option=orjson.OPT_SORT_KEYS).decode()
+    return json.dumps(key, default=str, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def strict_time(written: str, what: str) -> datetime | None:

@@ -15,6 +15,11 @@ from domain.feeds.message import Decoded, Message, Undecodable
 from domain.feeds.values import as_number, kind, number_text
 
 GOLDENS = Path(__file__).parents[2] / "golden" / "messages"
+BIG_KEYS = [
+    b'{"a": 123456789012345678901234567890, "b": 1.5}',
+    b'{"a": 1e-999}',
+    b'{"a": 0.12345678901234567890, "b": 1}',
+]
 OTHERS = Path(__file__).parents[4] / "shared" / "messages"
 
 
@@ -107,7 +112,9 @@ def test_no_format_breaks_on_what_is_no_event(name: str, raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("key", [None, b"", b"\xff\xfe", b"null", b"[1]", b'{"a": {"b": [1]}}', b'{"payload": 5}'])
+@pytest.mark.parametrize(
+    "key", [None, b"", b"\xff\xfe", b"null", b"[1]", b'{"a": {"b": [1]}}', b'{"payload": 5}', *BIG_KEYS]
+)
 def test_no_format_breaks_on_a_tombstone_with_an_odd_key(name: str, key: bytes | None) -> None:
     (event,) = FORMATS[name].decode(Message("t", "e", 0, 0, key=key))
     assert event.is_tombstone
