@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 import psycopg
@@ -12,7 +13,7 @@ from domain.application import OkrLedger
 from ledger.migrate import migrate
 from tests.support.kafka_jars import KafkaUnavailableError
 from tests.support.kafka_server import KafkaServer, kafka_server
-from tests.support.postgres_server import TestPostgres, shared_server
+from tests.support.postgres_server import TestPostgres, passable_directory, shared_server
 
 NO_BROKER = pytest.StashKey[str]()
 
@@ -22,6 +23,13 @@ def postgres() -> Iterator[TestPostgres]:
     """The PostgreSQL server of this run; `new_database(template=...)` copies a prepared database."""
     with shared_server() as server:
         yield server
+
+
+@pytest.fixture
+def passable_dir() -> Iterator[Path]:
+    """A directory of the test's own in which a PostgreSQL can be started, also when we are root."""
+    with passable_directory() as directory:
+        yield directory
 
 
 @pytest.fixture

@@ -162,10 +162,11 @@ class EmbeddedPostgres:
 
     def _spawn(self, programs: Path, who: Account) -> None:
         self._choose_socket_dir(who)
+        quoted = str(self._socket_dir).replace('"', '""')
         settings = {
             "listen_addresses": "",
             "port": "5432",
-            "unix_socket_directories": f'"{self._socket_dir}"',
+            "unix_socket_directories": f'"{quoted}"',
             "unix_socket_permissions": "0700",
             **self._settings,
         }

