@@ -8,6 +8,8 @@ import pytest
 
 from domain.cycle import Cycle
 from domain.feed import Feed
+from domain.feeds.formats import FORMATS
+from domain.feeds.functions import FUNCTIONS
 from domain.key_result import KeyResult
 from domain.measurement import Measurement
 from domain.objective import Objective
@@ -44,3 +46,12 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 def test_links_within_the_repository_lead_somewhere(document: Path) -> None:
     for link in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
         assert (document.parent / link).exists(), f"{document.name} links to {link}"
+
+
+def test_the_guide_to_feeds_lists_every_format_and_function() -> None:
+    guide = (ROOT / "docs" / "feeds.md").read_text()
+    for name, kind in FORMATS.items():
+        assert f"| `{name}` | {kind.summary} |" in guide
+    for function in FUNCTIONS.values():
+        row = f"| `{function.signature}` | {function.meaning} | `{function.example}` | `{function.result}` |"
+        assert row in guide
