@@ -168,7 +168,6 @@ class Ground:
         self.postgres = postgres
         self.directory = directory
         self.is_quick = is_quick
-        self._template: str | None = None
 
     def pick(self, full: int, quick: int) -> int:
         return quick if self.is_quick else full
@@ -176,14 +175,9 @@ class Ground:
     @contextmanager
     def ledger(self) -> Iterator[str]:
         """URL of a database with an empty ledger."""
-        if self._template is None:
-            self._template = self.postgres.new_database()
-            migrate(self._template)
-        url = self.postgres.new_database(template=self._template)
-        try:
+        with self.database() as url:
+            migrate(url)
             yield url
-        finally:
-            self.postgres.drop_database(url)
 
     @contextmanager
     def database(self) -> Iterator[str]:
