@@ -33,6 +33,7 @@ class Place:
         self._patience = patience
         self._pid_file = settings.run_dir / "up.pid"
         self._children_file = settings.run_dir / "children"
+        self._noted: Mapping[str, int] = {}
         self._own: IO[str] | None = None
         self._children: IO[str] | None = None
 
@@ -67,7 +68,9 @@ class Place:
 
     def note(self, pids: Mapping[str, int]) -> None:
         """Keep who our children are, for a start after we were killed."""
-        self._children_file.write_text("".join(f"{pid} {name}\n" for name, pid in pids.items()))
+        if pids != self._noted:
+            self._noted = dict(pids)
+            self._children_file.write_text("".join(f"{pid} {name}\n" for name, pid in pids.items()))
 
     def leave(self) -> None:
         """Give the directory free, where it is ours."""

@@ -94,9 +94,10 @@ class House:
 
     def open(self, listening: int, began: float) -> None:
         """Start all of it and wait until it can work."""
+        self._start_broker()
         self._open_database()
         self._make_admin_token()
-        self._open_broker()
+        self._wait_for_broker()
         inherited = self._place.inherited
         self._supervisor.keep(
             Command("serve", [*okr(), "serve", "--fd", str(listening)], pass_fds=(*inherited, listening))
@@ -155,18 +156,18 @@ class House:
         except OSError as error:
             raise Failure(f"cannot write the admin's token to {path} ({error.strerror}).") from None
 
-    def _open_broker(self) -> None:
-        file = running.broker_file(self._settings)
-        file.unlink(missing_ok=True)
-        if self._settings.kafka is not None:
-            return
-        self._supervisor.keep(Command("trial-broker", [*okr(), "trial-broker"], 2, self._place.inherited))
+    def _start_broker(self) -> None:
+        running.broker_file(self._settings).unlink(missing_ok=True)
+        if self._settings.kafka is None:
+            self._supervisor.keep(Command("trial-broker", [*okr(), "trial-broker"], 2, self._place.inherited))
+
+    def _wait_for_broker(self) -> None:
         deadline = time.monotonic() + BROKER_WITHIN
-        while self._broker is None and not self._supervisor.is_asked_to_stop:
+        while self._settings.kafka is None and self._broker is None and not self._supervisor.is_asked_to_stop:
             if time.monotonic() > deadline:
                 raise Failure(f"the trial broker does not start: see {self._settings.log_dir}/trial-broker.log.")
             self._supervisor.step(0.05)
-            self._broker = read_address(file)
+            self._broker = read_address(running.broker_file(self._settings))
 
     def _follow_broker(self) -> None:
         """A trial broker that was started again is another, empty one: tell the worker, play the messages again."""
