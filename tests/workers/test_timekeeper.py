@@ -1,6 +1,5 @@
 """What time alone changes, and changes that wait for their fact."""
 
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -112,8 +111,7 @@ def test_the_first_change_at_once_then_one_fact_an_interval_and_the_last_change_
 ) -> None:
     feed = work.feed(emit={"debounce": "PT1S"})
     reader = Reader.of(okr)
-    stop = threading.Event()
-    timekeeper = Timekeeper(work.url, stop, Metrics())
+    timekeeper = Timekeeper(work.url, Metrics())
     timekeeper.start()
     try:
         until = time.monotonic() + 2.5
@@ -123,9 +121,7 @@ def test_the_first_change_at_once_then_one_fact_an_interval_and_the_last_change_
             offset += 1
         eventually(lambda: work.values(feed)[-1] == D(offset))
     finally:
-        stop.set()
-        timekeeper.join(10)
-    assert not timekeeper.is_alive()
+        timekeeper.end()
     lines = work.lines("Measurement.")
     assert len(lines) in (3, 4)
     assert all(later.recorded_at - earlier.recorded_at >= timedelta(seconds=1) for earlier, later in pairwise(lines))
@@ -139,8 +135,7 @@ def test_the_first_change_at_once_then_one_fact_an_interval_and_the_last_change_
 def test_one_timekeeper_is_on_duty_and_the_next_takes_over(work: Workplace, okr: OkrLedger) -> None:
     feed = work.feed(emit={"debounce": "PT1S"})
     reader = Reader.of(okr)
-    stops = [threading.Event(), threading.Event()]
-    keepers = [Timekeeper(work.url, stop, Metrics()) for stop in stops]
+    keepers = [Timekeeper(work.url, Metrics()) for _ in range(2)]
     for keeper in keepers:
         keeper.start()
     try:
@@ -152,10 +147,8 @@ def test_one_timekeeper_is_on_duty_and_the_next_takes_over(work: Workplace, okr:
         reader.read([deal(1, "b", 1)])
         eventually(lambda: work.values(feed) == [D(1), D(2)])
     finally:
-        for stop, keeper in zip(stops, keepers, strict=True):
-            stop.set()
-            keeper.join(10)
-    assert not any(keeper.is_alive() for keeper in keepers)
+        for keeper in keepers:
+            keeper.end()
 
 
 def _holders(work: Workplace) -> list[int]:

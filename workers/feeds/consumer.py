@@ -6,9 +6,10 @@ given and notes it. The worker's loop then reads offsets from the database, seek
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -28,12 +29,12 @@ LOG = logging.getLogger(__name__)
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
     """Which partitions the group gave to this worker, and which of them still wait for their place."""
 
-    def __init__(self, consumer: KafkaConsumer) -> None:
+    def __init__(self, consumer: KafkaConsumer, on_rebalance: Callable[[], object]) -> None:
         self._consumer = consumer
+        self._on_rebalance = on_rebalance
         self._lock = threading.Lock()
         self._waiting: set[TopicPartition] = set()
         self._taken_away: set[TopicPartition] = set()
-        self.rebalances = 0
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         if assigned:
@@ -43,7 +44,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer.seek(partition, 0)
         with self._lock:
             self._waiting |= set(assigned)
-            self.rebalances += 1
+        self._on_rebalance()
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         with self._lock:
@@ -51,26 +52,30 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             self._taken_away |= set(revoked)
 
     def put_back(self, partitions: Iterable[TopicPartition]) -> None:
-        """Make partitions wait again for their place."""
+        """Let partitions wait again for their place, and fetch nothing from them meanwhile."""
+        partitions = set(partitions)
+        for partition in partitions:
+            # One that is no longer ours cannot be paused, and need not be.
+            with contextlib.suppress(KeyError):
+                self._consumer.pause(partition)
         with self._lock:
-            self._waiting |= set(partitions)
+            self._waiting |= partitions & self._consumer.assignment()
 
-    def take_waiting(self) -> set[TopicPartition]:
-        """The partitions that wait for their place; they are the caller's business from now on."""
+    def take(self) -> tuple[set[TopicPartition], set[TopicPartition]]:
+        """The partitions that were taken away since the last call, and those that wait for their place.
+
+        One that was taken away and came back is in both.
+        """
         with self._lock:
+            taken_away, self._taken_away = self._taken_away, set()
             waiting, self._waiting = self._waiting, set()
-            return waiting
-
-    def take_lost(self) -> set[TopicPartition]:
-        """The partitions that were taken away since the last call. One may have come back meanwhile."""
-        with self._lock:
-            lost, self._taken_away = self._taken_away, set()
-            return lost
+            return taken_away, waiting
 
 
 def open_consumer(settings: WorkerSettings) -> KafkaConsumer:
     """A consumer of the group that subscribes to nothing yet. Raises KafkaError where no broker answers."""
-    session_ms = int(settings.session_timeout * 1000)
+    # The trial broker keeps whoever leaves until the session is over.
+    session_ms = 3_000 if settings.is_trial else int(settings.session_timeout * 1000)
     return KafkaConsumer(
         **settings.connection_options(),
         group_id=settings.group,
@@ -99,7 +104,7 @@ def subscribe(consumer: KafkaConsumer, topics: Collection[str], assignment: Assi
         consumer.unsubscribe()
 
 
-def stand(consumer: KafkaConsumer, partition: TopicPartition, offset: int) -> bool:
+def read_on(consumer: KafkaConsumer, partition: TopicPartition, offset: int) -> bool:
     """Read on at `offset`; False where the group has taken the partition away meanwhile."""
     try:
         consumer.seek(partition, offset)
@@ -107,15 +112,6 @@ def stand(consumer: KafkaConsumer, partition: TopicPartition, offset: int) -> bo
     except (ValueError, KeyError):  # unassigned: a rebalance came in between
         return False
     return True
-
-
-def halt(consumer: KafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
-    """Fetch nothing more from these partitions."""
-    for partition in partitions:
-        try:
-            consumer.pause(partition)
-        except KeyError:
-            continue
 
 
 def close_quietly(client: Any) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import cast
 
+import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
@@ -16,6 +17,16 @@ from domain.application import OkrLedger
 def open_ledger(database_url: str) -> OkrLedger:
     """The use cases on this database. Connects when first used; close it when it no longer answers."""
     return OkrLedger(env={"PERSISTENCE_MODULE": "ledger", "OKR_DATABASE_URL": database_url, "OKR_POOL_SIZE": "2"})
+
+
+def is_there(database_url: str) -> bool:
+    """Whether the database answers."""
+    try:
+        with psycopg.connect(database_url, connect_timeout=2) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from workers.feeds.batch import Applied
+
 
 class Metrics:
     """Counters of one worker, in a registry of their own."""
@@ -39,3 +41,11 @@ class Metrics:
             ["feed", "topic", "partition"],
             registry=self.registry,
         )
+
+    def count(self, applied: Applied, seconds: float) -> None:
+        """Take in what became of a batch, and how long it took."""
+        self.messages.labels("matched").inc(applied.matched)
+        self.messages.labels("ignored").inc(applied.ignored)
+        self.messages.labels("dead").inc(applied.dead)
+        self.facts.inc(applied.facts)
+        self.batch_seconds.observe(seconds)

@@ -46,35 +46,40 @@ OPEN = """
 
 
 class Timekeeper(threading.Thread):
-    """Runs until `stop` is set, whatever the database does meanwhile."""
+    """Keeps time from `start` to `end`, whatever the database does meanwhile."""
 
-    def __init__(self, database_url: str, stop: threading.Event, metrics: Metrics) -> None:
+    def __init__(self, database_url: str, metrics: Metrics) -> None:
         super().__init__(name="timekeeper")
         self._database_url = database_url
-        self._stop_asked = stop
         self._metrics = metrics
+        self._end_asked = threading.Event()
+
+    def end(self) -> None:
+        """Stop, and return once nothing more is written."""
+        self._end_asked.set()
+        self.join()
 
     def run(self) -> None:
-        while not self._stop_asked.is_set():
+        while not self._end_asked.is_set():
             try:
                 self._stand_by_and_keep_time()
             except (PersistenceError, psycopg.Error) as error:
                 LOG.warning("timekeeper: the database is away: %s", error)
-            self._stop_asked.wait(BACK_OFF)
+            self._end_asked.wait(BACK_OFF)
 
     def _stand_by_and_keep_time(self) -> None:
         with psycopg.connect(self._database_url, connect_timeout=5) as guard, open_ledger(self._database_url) as ledger:
             become(guard)
             while not _is_ours(guard):
-                if self._stop_asked.wait(BACK_OFF):
+                if self._end_asked.wait(BACK_OFF):
                     return
             LOG.info("timekeeper: on duty")
             catalogue = Catalogue()
-            while not self._stop_asked.is_set():
+            while not self._end_asked.is_set():
                 # The lock lives with its connection: a broken one raises here, before anything is written.
                 guard.execute("SELECT 1")
                 self._metrics.facts.inc(keep_time(ledger, catalogue))
-                self._stop_asked.wait(TICK)
+                self._end_asked.wait(TICK)
 
 
 def keep_time(ledger: OkrLedger, catalogue: Catalogue) -> int:

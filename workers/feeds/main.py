@@ -1,0 +1,35 @@
+"""The process of a feed worker."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+
+from prometheus_client import start_http_server
+
+from workers.feeds.settings import WorkerSettings
+from workers.feeds.worker import FeedWorker
+
+LOG = logging.getLogger(__name__)
+
+
+def run(settings: WorkerSettings) -> None:
+    """Read feeds until SIGTERM or SIGINT. With a `metrics_port`, Prometheus finds the worker's metrics there."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    # What goes wrong there is told here; kafka-python alone would repeat it many times a second.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    worker = FeedWorker(settings)
+    server = None
+    if settings.metrics_port is not None:
+        server, _ = start_http_server(settings.metrics_port, registry=worker.metrics.registry)
+    LOG.info("feed worker of group %s at %s", settings.group, settings.bootstrap_servers)
+    try:
+        worker.run(stop)
+    finally:
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+    LOG.info("feed worker ended")

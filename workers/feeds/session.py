@@ -1,0 +1,259 @@
+"""The life of one consumer: poll, apply, and begin again at whatever the database says when anything goes wrong.
+
+The broker is asked for messages and trusted with nothing: where to read on stands in the database, and moves there
+in the transaction that writes what was read. What is committed to the broker is for its operators to look at.
+
+    Fenced, Outdated      drop what is in hand, read the offsets again
+    database away         pause, keep polling so that the group keeps us, back off, go on where the database says
+    offset out of range   find the gap, go on behind it
+    any error of a poll   the end of this consumer; the worker makes a new one
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Collection, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import psycopg
+from eventsourcing.persistence import PersistenceError
+from kafka import TopicPartition
+from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.structs import OffsetAndMetadata
+
+from workers.feeds.batch import Batches, Outdated
+from workers.feeds.catalogue import Catalogue
+from workers.feeds.consumer import Assignment, close_quietly, open_consumer, read_on, subscribe
+from workers.feeds.database import is_there, open_ledger
+from workers.feeds.lives import TopicLives
+from workers.feeds.metrics import Metrics
+from workers.feeds.offsets import Fenced, Life
+from workers.feeds.placing import Placing, Stands
+from workers.feeds.reading import Share, Stretch, read_records
+from workers.feeds.settings import WorkerSettings
+
+LOG = logging.getLogger(__name__)
+
+POLL_MS = 300
+NEWS_EVERY = 0.5
+LAG_EVERY = 5.0
+FIRST_BACK_OFF, LONGEST_BACK_OFF = 0.25, 5.0
+
+Records = Mapping[TopicPartition, list[Any]]
+
+
+class StaleTopics(Exception):
+    """The broker was asked for the topics' ids too long ago for anything to be committed."""
+
+
+class Session:
+    """A consumer, the ledger, and what this worker knows: nothing that the database could not tell it again."""
+
+    def __init__(self, settings: WorkerSettings, metrics: Metrics) -> None:
+        self._settings, self._metrics = settings, metrics
+        self._consumer = open_consumer(settings)
+        self._assignment = Assignment(self._consumer, metrics.rebalances.inc)
+        self._ledger = open_ledger(settings.database_url)
+        self._catalogue = Catalogue()
+        self._lives = TopicLives(settings)
+        self._life: dict[str, Life] = {}
+        self._stands: dict[TopicPartition, Stands] = {}
+        self._topics: set[str] = set()
+        self._news_at = self._lag_at = float("-inf")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        close_quietly(self._consumer)
+        self._lives.close()
+        self._ledger.close()
+
+    def read(self, stop: threading.Event) -> None:
+        """Read until `stop` is set. Raises KafkaError when the consumer is of no more use."""
+        while not stop.is_set():
+            records, out_of_range = self._poll(stop)
+            try:
+                self._skip(out_of_range)
+                if time.monotonic() - self._news_at > NEWS_EVERY:
+                    self._look_for_news()
+                if self._topics and self._lives.is_old:
+                    self._ask_for_lives()
+                if records:
+                    self._apply(records)
+                self._place()
+                if time.monotonic() - self._lag_at > LAG_EVERY:
+                    self._measure_lag()
+            except (PersistenceError, psycopg.Error) as error:
+                LOG.warning("the database is away: %s", error)
+                self._metrics.restarts.labels("database").inc()
+                self._wait_for_the_database(stop)
+
+    def _poll(self, stop: threading.Event) -> tuple[Records, Collection[TopicPartition]]:
+        """Messages; and the partitions in which the broker does not have what is to be read next."""
+        if not self._topics:
+            stop.wait(POLL_MS / 1000)
+            return {}, ()
+        try:
+            return self._consumer.poll(POLL_MS), ()
+        except OffsetOutOfRangeError as error:
+            return {}, list(error.args[0])
+        except KafkaError:
+            raise
+        except Exception as error:
+            # What cannot be unpacked, such as a batch in an unknown codec: the next poll would spin on it for ever.
+            raise KafkaError(f"the consumer failed: {error!r}") from error
+
+    def _look_for_news(self) -> None:
+        """Follow the ledger: feeds that were defined, revised, paused, resumed."""
+        changed = self._catalogue.refresh(self._ledger)
+        self._news_at = time.monotonic()
+        if not changed:
+            return
+        if self._topics != self._catalogue.topics:
+            self._topics = self._catalogue.topics
+            LOG.info("reading %d feeds from topics %s", len(self._catalogue.feeds), sorted(self._topics))
+            subscribe(self._consumer, self._topics, self._assignment)
+        self._ask_for_lives()
+        self._put_back(self._consumer.assignment())
+
+    def _ask_for_lives(self) -> None:
+        changed = self._lives.ask(self._topics)
+        self._put_back(partition for partition in list(self._stands) if partition.topic in changed)
+
+    def _put_back(self, partitions: Iterable[TopicPartition]) -> None:
+        """Forget where these stand: the database is asked before anything more is read from them."""
+        partitions = list(partitions)
+        for partition in partitions:
+            self._stands.pop(partition, None)
+        self._assignment.put_back(partitions)
+
+    def _place(self) -> None:
+        """Let partitions that wait be read from where the database says."""
+        taken_away, waiting = self._assignment.take()
+        for partition in taken_away:
+            self._stands.pop(partition, None)
+        if not waiting:
+            return
+        try:
+            self._ask_for_lives()
+            for topic in {partition.topic for partition in waiting}:
+                self._place_topic(topic, {partition for partition in waiting if partition.topic == topic})
+        except BaseException:
+            self._put_back(waiting)
+            raise
+
+    def _place_topic(self, topic: str, waiting: set[TopicPartition]) -> None:
+        epoch = self._lives.of(topic)
+        if epoch is None or not self._catalogue.reading(topic):
+            if epoch is None:
+                self._put_back(waiting)
+            return
+        self._life[topic], stands = self._placing().stands(topic, epoch)
+        for partition in waiting:
+            here = {stand: next for stand, next in stands.items() if stand.place.partition == partition.partition}
+            if not here:
+                self._put_back([partition])
+            elif read_on(self._consumer, partition, min(here.values())):
+                self._stands[partition] = here
+
+    def _apply(self, records: Records) -> None:
+        self._put_back(partition for partition in records if partition not in self._stands)
+        shares = self._shares(records)
+        if not shares:
+            return
+        began = time.monotonic()
+        life_ids = {(topic, epoch): life.id for topic, life in self._life.items() if (epoch := self._lives.of(topic))}
+        try:
+            applied = Batches(self._ledger, self._catalogue, self._refuse_if_old).apply(shares, life_ids)
+        except (Fenced, Outdated, StaleTopics) as reason:
+            LOG.info("batch dropped: %s", reason)
+            self._metrics.fences.inc(isinstance(reason, Fenced))
+            self._news_at = float("-inf")
+            self._put_back(records)
+            return
+        except BaseException:
+            self._put_back(records)
+            raise
+        self._metrics.count(applied, time.monotonic() - began)
+        for share in shares:
+            for stand, (_, next) in share.stands().items():
+                self._stands[TopicPartition(stand.place.topic, stand.place.partition)][stand] = next
+        self._tell_the_broker(records)
+
+    def _shares(self, records: Records) -> list[Share]:
+        """What each feed makes of the records that it has not read."""
+        stretches: dict[UUID, list[Stretch]] = {}
+        for partition in sorted(records):
+            for stand, began in self._stands.get(partition, {}).items():
+                feed, life = self._catalogue.feeds[stand.feed_id], self._life[partition.topic]
+                stretch = read_records(feed, stand.place, life, began, records[partition])
+                if stretch is not None:
+                    stretches.setdefault(feed.id, []).append(stretch)
+        return [Share(self._catalogue.feeds[feed_id], found) for feed_id, found in stretches.items()]
+
+    def _refuse_if_old(self) -> None:
+        if self._lives.is_old:
+            raise StaleTopics("this took so long that the topics may be others by now")
+
+    def _skip(self, out_of_range: Collection[TopicPartition]) -> None:
+        """Go on behind a gap, unless the topic was made anew: then all its feeds are placed again."""
+        if not out_of_range:
+            return
+        self._ask_for_lives()
+        for partition in out_of_range:
+            try:
+                self._placing().skip(partition, self._stands.get(partition, {}))
+            except Fenced as reason:
+                LOG.info("gap left to another worker: %s", reason)
+        self._put_back(out_of_range)
+
+    def _placing(self) -> Placing:
+        return Placing(self._ledger, self._catalogue, self._consumer, self._metrics, is_trial=self._settings.is_trial)
+
+    def _tell_the_broker(self, records: Records) -> None:
+        """Commit the offsets for the broker's operators. Nobody waits for it, and nobody minds where it fails."""
+        offsets = {
+            partition: OffsetAndMetadata(min(self._stands[partition].values()), "", -1)
+            for partition in records
+            if partition in self._stands
+        }
+        with contextlib.suppress(KafkaError):
+            self._consumer.commit_async(offsets, callback=_ignore)
+
+    def _measure_lag(self) -> None:
+        self._lag_at = time.monotonic()
+        try:
+            ends = self._consumer.end_offsets(list(self._stands), timeout_ms=POLL_MS)
+        except KafkaError:
+            return
+        self._metrics.lag.clear()
+        for partition, stands in self._stands.items():
+            for stand, next in stands.items():
+                name = self._catalogue.feeds[stand.feed_id].definition.name
+                self._metrics.lag.labels(name, *partition).set(max(0, ends[partition] - next))
+
+    def _wait_for_the_database(self, stop: threading.Event) -> None:
+        """Stay in the group, reading nothing, until the database answers; then with a pool of new connections."""
+        self._put_back(self._consumer.assignment())
+        self._ledger.close()
+        back_off = FIRST_BACK_OFF
+        while not stop.is_set():
+            until = time.monotonic() + back_off
+            while time.monotonic() < until and not stop.is_set():
+                self._poll(stop)
+            if is_there(self._settings.database_url):
+                break
+            back_off = min(2 * back_off, LONGEST_BACK_OFF)
+        self._ledger = open_ledger(self._settings.database_url)
+
+
+def _ignore(offsets: object, answer: object) -> None:
+    LOG.debug("offsets %s told to the broker: %s", offsets, answer)
