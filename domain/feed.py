@@ -15,9 +15,10 @@ from domain.stream import Aggregate, Fact, fact
 
 
 class GapKind(StrEnum):
-    """Why messages could not be read: the broker dropped them, or the topic was created anew."""
+    """Why messages could not be read: the broker dropped them, cut its log, or has created the topic anew."""
 
     RETENTION = "retention"
+    TRUNCATED = "truncated"
     TOPIC_RECREATED = "topic_recreated"
 
 
@@ -48,7 +49,10 @@ class FeedResumed(Fact):
 
 @fact("Feed.GapFound")
 class FeedGapFound(Fact):
-    """Messages from `first` up to, not including, `next` of a partition will never be read."""
+    """Messages from `first` up to, not including, `next` of a partition will never be read.
+
+    Of a log that was cut, `next` is its end, below `first`: what was read from there on is no longer in the broker.
+    """
 
     kind: GapKind
     topic: str
