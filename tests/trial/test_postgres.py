@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from cli.trial import TrialError
+from cli.trial.pgserver import account
 from cli.trial.postgres import EmbeddedPostgres
 
 
@@ -107,7 +108,8 @@ def test_takes_over_after_a_killed_supervisor(passable_dir: Path) -> None:
     assert is_alive(int(left_behind))
     execute(url, "CREATE TABLE kept AS SELECT 7 AS n")
     with EmbeddedPostgres(passable_dir / "data") as server:
-        assert server.pid != int(left_behind)
+        assert server.pid is not None
+        assert (server.data_dir / "postmaster.pid").read_text().splitlines()[0] == str(server.pid) != left_behind
         assert value(server.url, "SELECT n FROM kept") == 7
 
 
@@ -117,7 +119,11 @@ def test_a_stale_pid_file_with_the_number_of_another_program_is_no_obstacle(pass
     text = (server.data_dir / "postmaster.pid").read_text()
     server.stop()
     lines = text.splitlines()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+    who = account()
+    waiting = ["sh", "-c", "read _"]
+    with subprocess.Popen(
+        waiting, stdin=subprocess.PIPE, user=who.user, group=who.group, extra_groups=who.extra_groups
+    ) as other:
         (server.data_dir / "postmaster.pid").write_text("\n".join([str(other.pid), *lines[1:]]) + "\n")
         server.start()
         assert other.poll() is None
@@ -142,7 +148,7 @@ def test_ctrl_c_at_the_terminal_leaves_it_running(passable_dir: Path) -> None:
 
 def test_a_forked_child_does_not_stop_it(passable_dir: Path) -> None:
     supervisor = started_elsewhere(
-        passable_dir / "data",
+        passable_dir / "da,ta",  # its socket is in a directory of its own, which stop() removes
         "child = os.fork()\n"
         "if child == 0:\n    server.stop(); sys.exit(0)\n"
         "os.waitpid(child, 0)\n"
