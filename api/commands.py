@@ -1,13 +1,15 @@
 """How a command is run: one transaction that claims the client's key, decides, records, and stores the answer.
 
-A command that named no version and lost a race is decided again on the newer state; from the second attempt on it
-queues for the stream, so that many writers of one key result do not overtake each other for ever. Its answer is
-the resource as it stood at the position of the command, whatever came later.
+A command that named no version and lost a race is decided again on the newer state. From then on, and for a few
+seconds, this process's commands about that stream stand in a queue, so that many writers of one key result do not
+overtake each other for ever. The answer is the resource as it stood at the position of the command, whatever came
+later.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -32,10 +34,14 @@ from projections.moment import resolve
 from projections.position import wait_for
 
 ATTEMPTS = 5
+CONTENDED_S = 5.0
+MOST_CONTENDED = 1_000
 
 _log = logging.getLogger("okr.api")
 
 Decide = Callable[[OkrLedger, Command], Outcome]
+
+_contended_until: dict[UUID, float] = {}
 
 
 def run(
@@ -53,13 +59,13 @@ def run(
     `queue` is the stream that the command is about. Raises whatever the decision or the record raises, `Stale`
     where the client's version lost a race, and a Problem 503 where it lost to others five times.
     """
-    for attempt in range(ATTEMPTS):
+    for _ in range(ATTEMPTS):
         try:
             with services.okr.record.transaction() as opened:
                 connection: Connection[DictRow] = opened  # type: ignore[assignment] # the ledger's record: psycopg's
                 if key is not None and (before := key.claim(connection)) is not None:
                     return before, True
-                if attempt and queue is not None:
+                if queue is not None and _is_contended(queue):
                     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"queue {queue}"])
                 done = _done(connection, decide(services.okr, by), resource, is_created=is_created)
                 if key is not None:
@@ -70,6 +76,8 @@ def run(
                 raise Stale(
                     Breach(None, "stale_version", f"version {by.expected_version} is no longer the last")
                 ) from conflict
+            if queue is not None:
+                _contended_until[queue] = time.monotonic() + CONTENDED_S
     raise Problem(
         503,
         "busy",
@@ -99,6 +107,13 @@ def _as_it_stood(services: Services, connection: Connection[DictRow], done: Done
     except Exception:  # the command has happened: an error now would make the client do it again
         _log.exception("the answer to a command at position %s could not be read", done.position)
     return {"id": str(done.id), "version": done.version, "position": done.position}
+
+
+def _is_contended(stream: UUID) -> bool:
+    """Whether a command of this process lost a race for the stream a moment ago."""
+    if len(_contended_until) > MOST_CONTENDED:
+        _contended_until.clear()  # forgetting costs an attempt, no more
+    return _contended_until.get(stream, 0.0) > time.monotonic()
 
 
 def _done(connection: Connection[DictRow], outcome: Outcome, resource: Resource, *, is_created: bool) -> Done:

@@ -159,7 +159,7 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
                     done, is_replayed = commands.run(
                         here,
                         by,
-                        lambda okr, by: decide(okr, members, by, **path, **given),
+                        lambda okr, by: decide(okr, dict(members), by, **path, **given),
                         resource,
                         key=IdempotencyKey.of(request, caller.actor.id),
                         queue=path.get("id"),
