@@ -95,6 +95,10 @@ class Rounds:
     def medians(self) -> dict[str, float]:
         return {name: median(values) for name, values in self.figures.items()}
 
+    def quotient(self, name: str, of: str, to: str) -> None:
+        """Take one contender's figure over another's, round by round, as figures of their own."""
+        self.figures[name] = [ours / theirs for ours, theirs in zip(self.figures[of], self.figures[to], strict=True)]
+
     def ratio(self, of: str, to: str, target: float | None = None, *, at_most: bool = False) -> Ratio:
         found = sorted(ours / theirs for ours, theirs in zip(self.figures[of], self.figures[to], strict=True))
         quarter = len(found) // 4
