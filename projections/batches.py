@@ -32,14 +32,15 @@ def read_lines(connection: Connection[DictRow], after: int) -> list[TypedLine]:
     size = 0
     with connection.cursor(row_factory=tuple_row) as cursor:
         while len(lines) < MOST_LINES and size < MOST_CHARACTERS:
+            count = min(LINES_A_QUERY, MOST_LINES - len(lines))
             cursor.execute(
                 "SELECT type, line FROM ledger.events WHERE position > %s ORDER BY position LIMIT %s",
-                [after + len(lines), LINES_A_QUERY],
+                [after + len(lines), count],
             )
             found = cursor.fetchall()
             lines += found
             size += sum(len(line) for _, line in found)
-            if len(found) < LINES_A_QUERY:
+            if len(found) < count:
                 break
     return lines
 

@@ -135,11 +135,17 @@ def _handlers_of(told: Told[Any]) -> tuple[Handler, ...]:
 
 
 def _handlers(fact: type[Fact]) -> tuple[Handler, ...]:
-    """What follows a kind of fact. The history goes first: it says what was the case before. The values go last: for
-    how long a limit was held depends on the terms that the same fact may have changed."""
+    """What follows a kind of fact.
+
+    The history goes first: it says what was the case before. The values go last: for how long a limit was held depends
+    on the terms that the same fact may have changed.
+    """
     models = (cycles, teams, objectives, key_results, feeds, goalposts, values)
     found = [model.HANDLERS[fact] for model in models if fact in model.HANDLERS]
-    return (history.happened, *found) if found else ()
+    if not found:
+        return ()
+    has_begun = fact in values.HANDLERS and fact is not KeyResultDrafted
+    return (*([values.time_passes] if has_begun else []), history.happened, *found)
 
 
 HANDLERS = {name: _handlers(fact) for name, fact in FACTS.items()}

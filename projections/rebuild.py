@@ -78,13 +78,13 @@ def ledger_size(connection: Connection[DictRow]) -> int:
 
 
 def _load(present: Present, position: int, progress: Callable[[int, int], None]) -> int:
-    """Fill the new tables with what the ledger holds behind the position; returns the last one."""
-    connection = present.connection
-    total = ledger_size(connection)
-    while lines := read_lines(connection, position):
-        with connection.transaction():
+    """Fill the new tables with what the ledger now holds behind the position; returns the last one."""
+    size = ledger_size(present.connection)
+    while position < size:
+        lines = read_lines(present.connection, position)
+        with present.connection.transaction():
             position = take(present, position, lines)
-        progress(position, max(position, total))
+        progress(position, max(position, size))
     return position
 
 
@@ -92,6 +92,7 @@ def _switch(present: Present, position: int) -> int:
     """Take in the very last lines while no projector writes, and give the new tables the name of the live ones."""
     connection = present.connection
     with connection.transaction():
+        connection.execute("SET LOCAL synchronous_commit = on")  # a crash now must not undo all of it
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [BATCH_LOCK])
         while lines := read_lines(connection, position):
             position = take(present, position, lines)

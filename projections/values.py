@@ -172,6 +172,16 @@ def begun(present: Present, told: Told[Any], fact: KeyResultDrafted) -> None:
     _keep(present, told, standing)
 
 
+def time_passes(present: Present, told: Told[Any], fact: Any) -> None:
+    """Before anything else: an override until a day that is over stands no longer."""
+    standing = present.values[fact.key_result_id if isinstance(fact, Measured) else told.stream]
+    override = standing.override
+    if override is not None and override.until is not None and override.until <= told.recorded_at:
+        standing.override = standing.override_ends = None
+        standing.settle(told.recorded_at)
+        _hold_again(present, told, standing)
+
+
 def decided(present: Present, told: Told[Any], _: Fact) -> None:
     """A fact that says nothing of the value."""
     _keep(present, told, _decided(present, told))
@@ -223,7 +233,7 @@ def override_lifted(present: Present, told: Told[Any], _: OverrideLifted) -> Non
 
 def measured(present: Present, told: Told[Any], fact: Measured) -> None:
     """What messages brought; it ends an override until the next message."""
-    standing = _at(present, told, fact.key_result_id)
+    standing = present.values[fact.key_result_id]
     is_ended = standing.override_ends == OverrideUntil.NEXT_MESSAGE
     if is_ended:
         _end_override(present, told, standing)
@@ -232,7 +242,7 @@ def measured(present: Present, told: Told[Any], fact: Measured) -> None:
 
 def window_moved(present: Present, told: Told[Any], fact: Measured) -> None:
     """Time alone changed the number: that is no message, and an override until the next one stays."""
-    _measure(present, told, _at(present, told, fact.key_result_id), fact)
+    _measure(present, told, present.values[fact.key_result_id], fact)
 
 
 HANDLERS: Handlers = {
@@ -261,20 +271,9 @@ HANDLERS: Handlers = {
 }
 
 
-def _at(present: Present, told: Told[Any], key_result_id: str) -> Standing:
-    """The standing at the time of this line: an override until a day that is over stands no longer."""
-    standing = present.values[key_result_id]
-    override = standing.override
-    if override is not None and override.until is not None and override.until <= told.recorded_at:
-        standing.override = standing.override_ends = None
-        standing.settle(told.recorded_at)
-        _hold_again(present, told, standing)
-    return standing
-
-
 def _decided(present: Present, told: Told[Any]) -> Standing:
     """The standing of the key result whose own fact this is."""
-    standing = _at(present, told, told.stream)
+    standing = present.values[told.stream]
     standing.version = told.version
     return standing
 

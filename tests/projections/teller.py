@@ -1,4 +1,4 @@
-"""Writes facts into a ledger at times of the test's choosing, as the recorder would have written them."""
+"""Writes facts into a ledger at times of the test's choosing: lines as the recorder writes them, but no Merkle tree."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 from uuid import UUID
 
+import msgspec
 import psycopg
 
 from domain.stream import Event, Fact
-from ledger.line import OPENING, Reason, Who, as_time, draft_middle, draft_origin, draft_tail
+from ledger.line import as_time
 from ledger.mapper import DraftedEvent, FactMapper, SealedText
-from ledger.merkle import Frontier, leaf_hash
+from ledger.merkle import leaf_hash
 
 BEGIN = datetime(2026, 7, 1, 8, tzinfo=UTC)
 
@@ -38,7 +39,6 @@ class Teller:
         self.told: list[Told] = []
         self._versions: dict[UUID, int] = {}
         self._waiting: list[tuple[Told, bytes, tuple[SealedText, ...]]] = []
-        self._tree = Frontier()
 
     def after(self, **time: float) -> Self:
         self.now += timedelta(**time)
@@ -53,13 +53,24 @@ class Teller:
             told = Told(len(self.told) + 1, self.now, stream, version, fact, actor)
             drafted = FactMapper(None).to_stored_event(Event(stream, version, fact))  # type: ignore[arg-type]
             assert isinstance(drafted, DraftedEvent)
-            why, texts = None, drafted.texts
+            texts = drafted.texts
+            members = {
+                "v": 1,
+                "position": told.position,
+                "stream": str(stream),
+                "version": version,
+                "type": fact.TYPE,
+                "schema": fact.SCHEMA,
+                "recorded_at": as_time(self.now),
+                "who": {"id": actor, "kind": kind},
+                "salt": "00" * 16,
+                "data": msgspec.Raw(drafted.state),
+            }
             if reason is not None:
                 sealed = SealedText.seal("reason", reason)
-                why, texts = Reason(code="other", text=sealed.commitment), (*texts, sealed)
-            tail = draft_tail(draft_origin(Who(id=actor, kind=kind), why, None, None), drafted.state)
-            middle = draft_middle(str(stream), version, fact.TYPE, fact.SCHEMA)
-            line = f"{OPENING}{told.position}{middle}{as_time(self.now)}".encode() + tail
+                members["why"] = {"code": "other", "text": sealed.commitment}
+                texts = (*texts, sealed)
+            line = msgspec.json.encode(members)
             self.told.append(told)
             self._waiting.append((told, line, texts))
         return len(self.told)
@@ -71,7 +82,6 @@ class Teller:
         """Write down what was told since the last time."""
         with psycopg.connect(self.url) as connection, connection.cursor() as cursor:
             for told, line, texts in self._waiting:
-                self._tree.extend([leaf_hash(line)])
                 cursor.execute(
                     "INSERT INTO ledger.events VALUES (%s, %s, %s, %s, %s, %s, %s)",
                     [
@@ -90,8 +100,7 @@ class Teller:
                         [told.position, sealed.field, sealed.text, sealed.salt],
                     )
             cursor.execute(
-                "UPDATE ledger.head SET size = %s, recorded_at = %s, frontier = %s",
-                [self._tree.size, self.told[-1].recorded_at, bytes(self._tree)],
+                "UPDATE ledger.head SET size = %s, recorded_at = %s", [len(self.told), self.told[-1].recorded_at]
             )
             cursor.execute("NOTIFY okr_ledger")
         self._waiting = []

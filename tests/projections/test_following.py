@@ -1,0 +1,185 @@
+"""The same lines give the same rows, however they are cut into batches, and however often they come."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from domain.stream import FACTS, Fact, fact
+from projections import batches, present, schema, values
+from projections.batches import Overtaken, follow, read_lines
+from projections.lines import UnknownFact
+from projections.position import reached
+from projections.present import HANDLERS, Present
+from projections.runner import catch_up, rebuild
+from tests.projections.goals import KEY_RESULT, committed, measured
+from tests.projections.histories import History
+from tests.projections.teller import Teller
+
+Views = Connection[DictRow]
+Rows = dict[str, list[DictRow]]
+
+
+def rows(connection: Views) -> Rows:
+    """Every row of every table of the views."""
+    found = {
+        table.name: connection.execute(f"SELECT * FROM {table.name} ORDER BY {table.key}").fetchall()
+        for table in schema.TABLES
+    }
+    return found | {"progress": connection.execute("SELECT position, clock FROM progress").fetchall()}
+
+
+@pytest.fixture
+def told(teller: Teller) -> Teller:
+    """A ledger in which a lot has happened."""
+    history = History(teller, seed=99)
+    history.begin()
+    history.go_on(250)
+    teller.record()
+    return teller
+
+
+@pytest.fixture
+def at_once(told: Teller, connection: Views) -> Rows:
+    """Its views, made in one batch."""
+    catch_up(connection)
+    found = rows(connection)
+    schema.drop(connection, schema.VIEWS_SCHEMA)
+    assert min(len(of_table) for of_table in found.values()) > 0 or not found["teams"]
+    return found
+
+
+def test_batches_of_any_size_give_the_same_rows(told: Teller, at_once: Rows, connection: Views) -> None:
+    sizes = random.Random(5)
+    _make_empty(connection)
+    position = 0
+    while lines := read_lines(connection, position)[: sizes.choice([1, 1, 2, 7, 30])]:
+        # Sometimes the same projector goes on, sometimes another one that has nothing in mind.
+        if position == 0 or sizes.random() < 0.3:
+            mind = Present(connection)
+        position = follow(mind, position, lines)
+    assert rows(connection) == at_once
+
+
+def test_a_rebuild_gives_the_same_rows(told: Teller, at_once: Rows, connection: Views) -> None:
+    rebuild(told.url)
+    assert rows(connection) == at_once
+
+
+@pytest.mark.parametrize("build", [rebuild, lambda url: None])
+def test_little_room_to_remember_gives_the_same_rows(
+    told: Teller,
+    at_once: Rows,
+    connection: Views,
+    monkeypatch: pytest.MonkeyPatch,
+    build: Callable[[str], object],
+) -> None:
+    """With every limit so low that it is passed all the time."""
+    monkeypatch.setattr(batches, "MOST_LINES", 20)
+    monkeypatch.setattr(batches, "LINES_A_QUERY", 7)
+    monkeypatch.setattr(present, "MOST_KEPT", 3)
+    monkeypatch.setattr(values, "MOST_POINTS", 5)
+    build(told.url)
+    catch_up(connection)
+    assert rows(connection) == at_once
+
+
+def test_the_same_lines_again_change_nothing(told: Teller, at_once: Rows, connection: Views) -> None:
+    catch_up(connection)
+    lines = read_lines(connection, 100)
+    for mind in (Present(connection), Present(connection)):
+        with pytest.raises(Overtaken):
+            follow(mind, 100, lines)
+    assert catch_up(connection) == len(told.told)
+    assert rows(connection) == at_once
+
+
+def test_lines_that_do_not_follow_are_refused(told: Teller, connection: Views) -> None:
+    _make_empty(connection)
+    lines = read_lines(connection, 0)
+    with pytest.raises(LookupError, match="lacks a position"):
+        follow(Present(connection), 0, [*lines[:5], *lines[6:]])
+    assert reached(connection) == 0
+
+
+def test_a_batch_is_all_or_nothing(teller: Teller, connection: Views) -> None:
+    committed(teller)
+    teller.record()
+    before = catch_up(connection)
+    teller.tell(KEY_RESULT, *[told.fact for told in teller.told if told.stream == KEY_RESULT][1:])
+    stream, fact_of_nobody = measured("1", teller.now, key_result=stream_of_nobody())
+    teller.tell(stream, fact_of_nobody)
+    teller.record()
+    with pytest.raises(LookupError, match="which a later fact is about"):
+        catch_up(connection)
+    assert reached(connection) == before
+    assert connection.execute("SELECT max(from_position) AS last FROM key_results").fetchone() == {"last": before}
+
+
+def stream_of_nobody() -> Any:
+    return type(KEY_RESULT)(int=7)
+
+
+def test_every_kind_of_fact_is_followed() -> None:
+    unknown = [name for name in FACTS if not HANDLERS.get(name)]
+    assert unknown == []
+
+
+def test_an_unknown_fact_stops_the_views(teller: Teller, connection: Views) -> None:
+    committed(teller)
+    teller.record()
+    position = catch_up(connection)
+    with psycopg.connect(teller.url) as owner:
+        owner.execute(
+            "INSERT INTO ledger.events SELECT position + 1, stream_id, stream_version + 1, 'KeyResult.Gilded',"
+            " recorded_at, replace(replace(line, type, 'KeyResult.Gilded'), '\"position\":' || position,"
+            " '\"position\":' || position + 1), leaf_hash FROM ledger.events WHERE position = %s",
+            [position],
+        )
+    with pytest.raises(UnknownFact, match=f"at position {position + 1}: .*KeyResult.Gilded"):
+        catch_up(connection)
+    with pytest.raises(UnknownFact):
+        rebuild(teller.url)
+    assert reached(connection) == position
+
+
+def test_a_fact_without_a_view_stops_the_views(teller: Teller, connection: Views) -> None:
+    @fact("Test.HappenedToNobody")
+    class HappenedToNobody(Fact):
+        pass
+
+    try:
+        teller.tell(KEY_RESULT, HappenedToNobody())
+        teller.record()
+        with pytest.raises(UnknownFact, match=r"what becomes of Test\.HappenedToNobody"):
+            catch_up(connection)
+    finally:
+        del FACTS["Test.HappenedToNobody"]
+
+
+def test_a_newer_schema_of_a_known_fact_stops_the_views(teller: Teller, connection: Views) -> None:
+    committed(teller)
+    stream, recorded = measured("1", teller.now)
+    position = teller.tell(stream, recorded)
+    teller.record()
+    with psycopg.connect(teller.url) as owner:
+        owner.execute("ALTER TABLE ledger.events DISABLE TRIGGER append_only")
+        owner.execute(
+            "UPDATE ledger.events SET line = replace(line, '\"schema\":1', '\"schema\":2') WHERE position = %s",
+            [position],
+        )
+    with pytest.raises(UnknownFact, match="in schema 2"):
+        catch_up(connection)
+
+
+def _make_empty(connection: Views) -> None:
+    with connection.transaction():
+        schema.create(connection, schema.VIEWS_SCHEMA)
+        for table in schema.TABLES:
+            table.add_keys(connection)
