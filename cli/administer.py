@@ -35,7 +35,7 @@ def migrate() -> None:
 
 @click.group()
 def ledger() -> None:
-    """Look at the record itself: its size and root, and whether every line is as it was written."""
+    """Look at the record itself: its size, its root, its integrity."""
 
 
 @ledger.command("status")
@@ -91,7 +91,10 @@ def ledger_verify(as_json: bool) -> None:
 
 @click.group()
 def views() -> None:
-    """Look at the read models and build them anew: they are computed from the ledger and may be thrown away."""
+    """Look at the read models, or build them anew.
+
+    They are computed from the ledger: whatever happens to them, nothing is lost.
+    """
 
 
 @views.command("status")

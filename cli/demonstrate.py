@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, date, datetime
+from datetime import date
 
 import click
 
@@ -12,9 +12,11 @@ from cli import settings as door
 from cli.client import Api, connect
 from cli.demo import loader, story
 from cli.demo.messages import messages
+from cli.demo.narrator import TIME_ZONE
 from cli.demo.play import play
 from cli.output import Failure, progress_bar, say
 from cli.settings import Settings
+from domain.calendar import start_of_day
 
 MEASURED_WITHIN = 30.0
 STEPS = 125
@@ -24,7 +26,7 @@ STEPS = 125
 @click.command()
 @click.option("--only-if-empty", is_flag=True, help="Load it only where no cycle has been opened yet.")
 def demo(only_if_empty: bool) -> None:
-    """Load a demonstration: a quarter of four companies' goals, and the messages of their systems.
+    """Load a demonstration: a quarter of four companies' goals.
 
     Goals, progress, a lowered target, a replaced key result, feeds: all told through the API by the people of the
     story. May be interrupted and repeated: nothing happens twice. Messages are played into the trial broker of
@@ -61,7 +63,8 @@ def _is_somebody_elses(api: Api) -> bool:
 
 def _play(settings: Settings, api: Api, starts_on: date) -> None:
     bootstrap, _ = running.kafka(settings)
-    sent = messages(starts_on, datetime.now(UTC))
+    # To the last midnight, where rolling windows end too: so the same day has the same messages.
+    sent = messages(starts_on, start_of_day(loader.today(), TIME_ZONE))
     play(bootstrap, sent)
     say(f"Played {len(sent)} messages of business systems.")
     deadline = time.monotonic() + MEASURED_WITHIN

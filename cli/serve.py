@@ -63,12 +63,12 @@ def feed() -> None:
       OKR_DATABASE_URL=postgresql://okr@db.example/okr OKR_KAFKA=kafka-1:9092 okr feed
     """
 
+    from workers.feeds.main import run
     from workers.feeds.settings import WorkerSettings
-    from workers.feeds.worker import FeedWorker
 
     settings = _begin()
     bootstrap, epoch = running.kafka(settings)
-    FeedWorker(
+    run(
         WorkerSettings(
             database_url=running.database_url(settings),
             bootstrap_servers=bootstrap,
@@ -78,7 +78,7 @@ def feed() -> None:
             trial_epoch=epoch,
             metrics_port=settings.metrics_port,
         )
-    ).run(_told_to_end())
+    )
 
 
 @click.command("trial-broker")

@@ -96,7 +96,10 @@ class Supervisor:
         ear, mouth = socket.socketpair()
         ear.setblocking(False)
         mouth.setblocking(False)
-        before = {number: signal.signal(number, count) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        asking = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means it
+            asking.append(signal.SIGHUP)
+        before = {number: signal.signal(number, count) for number in asking}
         before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
         self._selector.register(ear, selectors.EVENT_READ, lambda: ear.recv(4096))

@@ -39,7 +39,7 @@ def create_token(actor_id: str, role: str, expires: str | None, name: str | None
 
     \b
     Examples:
-      okr token create --actor li.wei --role member --expires 30d
+      okr token create --actor u-1042 --role member --expires 30d
       okr token create --actor dashboard --role viewer --name "wall screen"
     """
     try:

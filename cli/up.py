@@ -123,7 +123,7 @@ class House:
             self._supervisor.step(0.5)
             self._place.note(self._supervisor.pids)
             if self._postgres is not None and self._postgres.pid is None:
-                say(Text("PostgreSQL has ended; starting it again", "yellow"))
+                _show_line("postgres", "ended; starts again")
                 self._postgres.start()
             self._follow_broker()
 

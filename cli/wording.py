@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cli.client import Json
@@ -115,4 +115,8 @@ def is_lowered(key_result: Json) -> bool:
 
 
 def _value(value: Any) -> str:
-    return "-" if value is None else str(value)
+    """A measure, or whatever else a fact moves: a day, an owner, a title."""
+    try:
+        return number(value)
+    except InvalidOperation:
+        return str(value)

@@ -191,3 +191,15 @@ def test_logs_do_not_grow_without_bound(tmp_path: Path, monkeypatch: pytest.Monk
     assert files == ["feed.log", "feed.log.1", "feed.log.2"]
     assert all(path.stat().st_size <= 1000 for path in tmp_path.iterdir())
     assert log.last(2) == ["line 498", "line 499"]
+
+
+def test_nohup_is_respected(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        supervisor = Supervisor(tmp_path / "other", lambda *_: None)
+        with supervisor.signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+            supervisor.step(0.05)
+            assert not supervisor.is_asked_to_stop
+    finally:
+        signal.signal(signal.SIGHUP, before)
