@@ -198,3 +198,9 @@ def settle(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
+
+
+def peak_mb(pid: int | None) -> float:
+    """The highest resident memory that a running process has had (Linux only). rusage would count its parent's too."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -6,16 +6,16 @@ eventsourcing brings, with one table of one row a key result, against the nine r
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import orjson
 import psycopg
 
 from benchmarks.data import make_world
-from benchmarks.harness import Finding, Ground, Ratio, Rounds, Work, crew, settle
+from benchmarks.harness import Finding, Ground, Ratio, Rounds, Work, crew, peak_mb, settle
 from benchmarks.stock_projection import StockRun
 from projections.rebuild import rebuild
 
@@ -48,8 +48,7 @@ def peak_of_building(url: str) -> Work:
 
     def build(_: int) -> float:
         rebuild(url)
-        status = Path("/proc/self/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        return peak_mb(os.getpid())
 
     return build
 
