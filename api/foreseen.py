@@ -20,7 +20,7 @@ from ledger.mapper import read_fact
 from projections import key_results, reading, values
 from projections.answers import Answer
 from projections.key_results import KEY_RESULTS
-from projections.moment import Moment
+from projections.moment import BeforeCreation, Moment
 from projections.values import Value
 
 MOST_LACKING = 1_000
@@ -53,7 +53,10 @@ def key_result_at(connection: Connection[DictRow], id: UUID, position: int) -> A
     reached = lacking[0]["reached"]
     clock = lacking[-1]["recorded_at"]
     moment = Moment(min(reached, position), clock, is_now=False)
-    row = reading.one(connection, KEY_RESULTS, id, moment)
+    try:
+        row = reading.one(connection, KEY_RESULTS, id, moment)
+    except BeforeCreation:
+        return None
     if row is None:
         return None
     value = values.at(connection, [row], moment)[id]
