@@ -43,7 +43,7 @@ def json_object(request: Request, *, may_be_empty: bool = False) -> dict[str, An
     if not raw and may_be_empty:
         return {}
     kind, options = parse_options_header(request.content_type)
-    if kind != "application/json" or options.get("charset", "utf-8").lower() != "utf-8":
+    if kind.lower() != "application/json" or options.get("charset", "utf-8").lower() != "utf-8":
         raise Problem(415, "unsupported-media-type", "Only JSON is read", "send the body as application/json in UTF-8")
     if not raw:
         raise Unreadable("empty", "the body is empty: a JSON object is expected")

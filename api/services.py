@@ -5,7 +5,6 @@ Made after the fork of a worker: connections do not survive one.
 
 from __future__ import annotations
 
-import select
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,7 +16,7 @@ from psycopg_pool import ConnectionPool
 
 from api.settings import ApiSettings
 from domain.application import OkrLedger
-from ledger.datastore import CONNECT_TIMEOUT, become
+from ledger.datastore import CONNECT_TIMEOUT, become, check_if_ended
 from projections import schema
 
 _EXTENSION = "okr-ledger"
@@ -58,7 +57,7 @@ def open_services(settings: ApiSettings) -> Services:
         max_size=settings.pool_size,
         timeout=CONNECT_TIMEOUT,
         configure=_configure,
-        check=_check,
+        check=check_if_ended,
         open=True,
         name="okr-api-reads",
     )
@@ -81,11 +80,3 @@ def services() -> Services:
 def _configure(connection: Connection[Any]) -> None:
     become(connection)
     schema.use(connection)
-
-
-def _check(connection: Connection[Any]) -> None:
-    """Refuse a connection whose server went away, without asking it: a closed socket has something to read."""
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
-        connection.pgconn.consume_input()
