@@ -38,9 +38,11 @@ def text(number: Decimal) -> str:
     if not number.is_finite():
         raise ValueError(f"{number} is not a number that can be written down")
     # Asked before writing: 1E+999999999 would fill the memory.
-    if number.adjusted() >= _LONGEST or number.adjusted() < -_LONGEST or _scale(number) > _LONGEST:
-        raise ValueError(f"a number has at most {_LONGEST} digits on each side of the point")
-    return format(number.copy_abs() if number.is_zero() else number, "f")
+    if -_LONGEST <= number.adjusted() < _LONGEST:
+        written = format(number if number else number.copy_abs(), "f")
+        if len(written) <= _LONGEST or len(written.partition(".")[2]) <= _LONGEST:
+            return written
+    raise ValueError(f"a number has at most {_LONGEST} digits on each side of the point")
 
 
 def measure(written: str | int | Decimal) -> Decimal:
@@ -73,9 +75,6 @@ def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
 
 def shown(figure: Decimal) -> Decimal:
     """The figure with exactly six decimals, half to even. For the edge of a view only, never on the way."""
-    return plain(plain(figure).quantize(_SIX_DECIMALS, context=_WIDE))
-
-
-def _scale(number: Decimal) -> int:
-    exponent = number.as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else 0
+    text(figure)
+    rounded = figure.quantize(_SIX_DECIMALS, context=_WIDE)
+    return rounded if rounded else rounded.copy_abs()

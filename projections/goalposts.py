@@ -113,7 +113,7 @@ def _series(
 ) -> list[Reading]:
     """The readings that the figures look at: all of them for a limit, else those at the moves and at the end."""
     if Direction(row["direction"]).is_limit:
-        return readings(values.points_known(connection, row["id"], moment.position))
+        return readings(values.points_known(connection, [row["id"]], moment.position).get(row["id"], ()))
     now = moment.looked_at
     moments = sorted({target.since for target in targets if target.since < now})
     asked = [(row["id"], at) for at in (*moments, moment.known_by)]

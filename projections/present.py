@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import DictRow
@@ -102,8 +103,8 @@ class Present:
         series = self.values.series.get(key_result_id)
         if series is None:
             self.add_keys(values.POINTS)
-            points = values.points_known(self.connection, key_result_id, LATEST)
-            series = Series(points)
+            known = values.points_known(self.connection, [key_result_id], LATEST)
+            series = Series(known.get(UUID(key_result_id), ()))
             for point in self.values.recent.pop(key_result_id, ()):
                 series.put(point)
             self.values.series[key_result_id] = series

@@ -24,6 +24,7 @@ def one(connection: Connection[DictRow], table: Table, id: UUID, moment: Moment)
     row = connection.execute(
         f"SELECT * FROM {table.name} WHERE id = %s AND from_position <= %s ORDER BY from_position DESC LIMIT 1",
         [id, moment.position],
+        binary=True,
     ).fetchone()
     if row is None and _is_there(connection, table, id):
         raise BeforeCreation(f"{id} was begun after position {moment.position}")
@@ -72,6 +73,7 @@ def many(
         + "".join(f"AND {condition} " for condition in conditions)
         + "ORDER BY first.begun LIMIT %(limit)s",
         values,
+        binary=True,
     ).fetchall()
 
 

@@ -398,17 +398,18 @@ class Value:
 def at(connection: Connection[DictRow], key_results: Sequence[DictRow], moment: Moment) -> dict[UUID, Value]:
     """The values of these key results (rows of their table) at the moment, by id."""
     ids = [row["id"] for row in key_results]
-    rows = connection.execute(_ROWS_AT, [ids, moment.position]).fetchall()
+    rows = connection.execute(_ROWS_AT, [ids, moment.position], binary=True).fetchall()
     terms = {row["id"]: row for row in key_results}
     if moment.effective_at is None:
         return {row["key_result_id"]: _value(row, terms[row["key_result_id"]], moment.clock) for row in rows}
     said = said_by_then(connection, [(id, moment.effective_at) for id in ids], moment.position)
     in_force = {id: value_in_force(points, moment.effective_at) for id, points in zip(ids, said, strict=True)}
+    shares = _held_by_then(connection, key_results, moment.position, moment.effective_at)
     found = {}
     for row in rows:
         id = row["key_result_id"]
         point = in_force[id]
-        held = _held_until(connection, terms[id], moment.position, moment.effective_at)
+        held = shares.get(id)
         if point is None:
             found[id] = Value(row["version"], row["from_position"], None, None, None, held)
         else:
@@ -469,27 +470,40 @@ _SAID_BY = """
 """
 
 
-def _held_until(
-    connection: Connection[DictRow], terms: DictRow, position: int, effective_at: datetime
-) -> Decimal | None:
-    direction = Direction(terms["direction"])
-    if terms["committed_at"] is None or not direction.is_limit:
-        return None
-    series = readings(points_known(connection, terms["id"], position))
-    return limit_attainment(
-        direction, terms["target"], series, terms["committed_at"], terms["deadline_at"], effective_at
-    )
+def _held_by_then(
+    connection: Connection[DictRow], key_results: Sequence[DictRow], position: int, effective_at: datetime
+) -> dict[UUID, Decimal]:
+    """The attainment of those that are committed limits, from all that was known of their values at the position."""
+    limits = [row for row in key_results if row["committed_at"] is not None and row["direction"] in LIMITS]
+    points = points_known(connection, [row["id"] for row in limits], position) if limits else {}
+    return {
+        row["id"]: limit_attainment(
+            Direction(row["direction"]),
+            row["target"],
+            readings(points.get(row["id"], ())),
+            row["committed_at"],
+            row["deadline_at"],
+            effective_at,
+        )
+        for row in limits
+    }
 
 
-def points_known(connection: Connection[DictRow], key_result_id: UUID | str, position: int) -> list[Point]:
-    """All points of a key result as they were known at the position."""
+def points_known(
+    connection: Connection[DictRow], key_result_ids: Sequence[UUID | str], position: int
+) -> dict[UUID, list[Point]]:
+    """All points of each key result as they were known at the position."""
     rows = connection.execute(
-        "SELECT DISTINCT ON (source, effective_at, position) * FROM points"
-        " WHERE key_result_id = %s AND known_from <= %s"
-        " ORDER BY source, effective_at, position, known_from DESC",
-        [key_result_id, position],
+        "SELECT DISTINCT ON (key_result_id, source, effective_at, position) * FROM points"
+        " WHERE key_result_id = ANY(%s::uuid[]) AND known_from <= %s"
+        " ORDER BY key_result_id, source, effective_at, position, known_from DESC",
+        [list(key_result_ids), position],
+        binary=True,
     )
-    return [_point(row) for row in rows]
+    found: dict[UUID, list[Point]] = {}
+    for row in rows:
+        found.setdefault(row["key_result_id"], []).append(_point(row))
+    return found
 
 
 def _point(row: DictRow) -> Point:
