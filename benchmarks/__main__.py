@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.harness import Finding, Ground
 from tests.support.postgres_server import shared_server
 
-NAMES = ("append", "rebuild", "feed", "http", "reads")
+NAMES = ("append", "rebuild", "feed", "http", "reads", "start")
 
 
 def main() -> int:
