@@ -40,7 +40,6 @@ def running(wanted: WorkerSettings) -> Iterator[FeedWorker]:
     """A worker in a thread of this process, ended with the block."""
     worker, stop = FeedWorker(wanted), threading.Event()
     thread = threading.Thread(target=worker.run, args=[stop], name="worker")
-    before = set(threading.enumerate())
     thread.start()
     try:
         yield worker
@@ -48,10 +47,6 @@ def running(wanted: WorkerSettings) -> Iterator[FeedWorker]:
         stop.set()
         thread.join(20)
         assert not thread.is_alive(), "the worker does not end"
-        left = [left for left in threading.enumerate() if left not in before and left.is_alive()]
-        for one in left:
-            one.join(2)
-        assert not [one for one in left if one.is_alive()], f"the worker leaves threads: {left}"
 
 
 class WorkerProcess:
