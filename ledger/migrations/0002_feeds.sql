@@ -103,23 +103,32 @@ CREATE TABLE feeds.totals (
 ) WITH (fillfactor = 50);
 CREATE INDEX totals_due_at ON feeds.totals (due_at) WHERE due_at IS NOT NULL;
 
+-- The window in which contributions counted in the facts from `valid_from` on.
+CREATE TABLE feeds.windows (
+    feed_id      uuid        NOT NULL,
+    valid_from   integer     NOT NULL,
+    window_start timestamptz NOT NULL,
+    window_end   timestamptz NOT NULL,
+    PRIMARY KEY (feed_id, valid_from)
+);
+
 -- Messages that a feed could not take, byte for byte.
 CREATE TABLE feeds.dead_letters (
-    topic         text        NOT NULL COLLATE "C",
-    epoch         text        NOT NULL COLLATE "C",
-    partition     integer     NOT NULL,
-    message_offset bigint     NOT NULL,
-    feed_id       uuid        NOT NULL,
-    feed_revision integer     NOT NULL,
-    key           bytea,
-    value         bytea,
-    header_names  bytea[]     NOT NULL,
-    header_values bytea[]     NOT NULL,
-    timestamp_ms  bigint,
-    stage         text        NOT NULL,
-    reason        text        NOT NULL,
-    at            timestamptz NOT NULL DEFAULT now(),
-    id            bigint      GENERATED ALWAYS AS IDENTITY,
+    topic          text        NOT NULL COLLATE "C",
+    epoch          text        NOT NULL COLLATE "C",
+    partition      integer     NOT NULL,
+    message_offset bigint      NOT NULL,
+    feed_id        uuid        NOT NULL,
+    feed_revision  integer     NOT NULL,
+    key            bytea,
+    value          bytea,
+    header_names   bytea[]     NOT NULL,
+    header_values  bytea[]     NOT NULL,
+    timestamp_ms   bigint,
+    stage          text        NOT NULL,
+    reason         text        NOT NULL,
+    at             timestamptz NOT NULL DEFAULT now(),
+    id             bigint      GENERATED ALWAYS AS IDENTITY,
     PRIMARY KEY (topic, epoch, partition, message_offset, feed_id)
 );
 CREATE INDEX dead_letters_of_feed ON feeds.dead_letters (feed_id, id);
@@ -127,5 +136,5 @@ CREATE INDEX dead_letters_of_feed ON feeds.dead_letters (feed_id, id);
 GRANT USAGE ON SCHEMA feeds TO okr_app;
 GRANT SELECT, INSERT ON feeds.lives TO okr_app;
 GRANT SELECT, INSERT, UPDATE ON feeds.offsets, feeds.totals TO okr_app;
-GRANT SELECT, INSERT, UPDATE ON feeds.contributions TO okr_app;
+GRANT SELECT, INSERT, UPDATE ON feeds.contributions, feeds.windows TO okr_app;
 GRANT SELECT, INSERT ON feeds.past_contributions, feeds.dead_letters TO okr_app;

@@ -82,6 +82,7 @@ def measure(
     """
     aggregate, emit = feed.definition.aggregate, feed.definition.emit
     window = window_of(aggregate, cycle_window(cycle), held.midnight)
+    totals.note_window(connection, held, window)
     if (held.revision, held.window) == (feed.revision, window):
         tallied = tallies.shifted(held.tallies, news.changes, window)
     else:
@@ -111,6 +112,7 @@ def move_window(
     """
     aggregate, emit = feed.definition.aggregate, feed.definition.emit
     window = window_of(aggregate, cycle_window(cycle), midnight)
+    totals.note_window(connection, held, window)
     if held.window is not None and held.revision == feed.revision:
         tallied = tallies.moved(connection, feed.id, held.tallies, held.window, window)
     else:

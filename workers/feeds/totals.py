@@ -162,6 +162,11 @@ BEGIN = """
 NOTE_TIME = """
     UPDATE feeds.totals SET recorded_at = (SELECT recorded_at FROM ledger.head) WHERE key_result_id = ANY(%s)
 """
+WRITE_WINDOW = """
+    INSERT INTO feeds.windows (feed_id, valid_from, window_start, window_end) VALUES (%s, %s, %s, %s)
+    ON CONFLICT (feed_id, valid_from)
+    DO UPDATE SET window_start = EXCLUDED.window_start, window_end = EXCLUDED.window_end
+"""
 
 
 def begin(connection: Connection[DictRow], key_result_id: UUID, feed_id: UUID, midnight: datetime) -> None:
@@ -201,6 +206,12 @@ def write(connection: Connection[DictRow], totals: Totals) -> None:
         "ranges": Jsonb([list(each) for each in pending.ranges]),
     }
     connection.execute(WRITE, columns, prepare=True)
+
+
+def note_window(connection: Connection[DictRow], held: Totals, window: Window) -> None:
+    """Note that from the next fact on what lies in this window counts, where that is another one than before."""
+    if held.window != window:
+        connection.execute(WRITE_WINDOW, [held.feed_id, held.version + 1, window.start, window.end], prepare=True)
 
 
 def note_time(connection: Connection[DictRow], key_result_ids: Collection[UUID]) -> None:
