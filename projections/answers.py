@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ def measure(value: Decimal | None) -> str | None:
     return None if value is None else numbers.text(value)
 
 
+@lru_cache(maxsize=4096)  # of the goals of a cycle many have come equally far in time
 def figure(value: Decimal | None) -> str | None:
     """A computed number, with six decimals."""
     return None if value is None else str(numbers.shown(value))

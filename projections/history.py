@@ -323,6 +323,7 @@ def _change(type: str, data: Answer, before: Any) -> tuple[Any, Any]:
     kind, _, name = type.partition(".")
     match name:
         case "ProgressRecorded" | "Recorded" | "WindowMoved":
+            data.pop("key_result_id", None)  # the subject says it
             return data.pop("from", None), data.pop("value", None)
         case "ProgressOverridden":
             return before, data.pop("value")
