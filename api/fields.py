@@ -26,7 +26,7 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 MOST_POSITION = 2**63 - 1
-ONE_LINE = r"^[^\u0000-\u001f\u007f-\u009f\ud800-\udfff]*$"
+ONE_LINE = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}):([0-9]{2})(\.[0-9]{1,12})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -196,7 +196,7 @@ class Words(Said[str]):
         self.longest = longest
 
     def json_schema(self) -> dict[str, Any]:
-        pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ud800-\udfff]*$"
+        pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
         return {"type": "string", "maxLength": self.longest, "pattern": pattern}
 
     def read(self, value: Any) -> str:

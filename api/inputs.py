@@ -318,7 +318,7 @@ class Until(Said[tuple[OverrideUntil, date | None]]):
     """How long an override stands: sticky, next-message, or a day, through its end."""
 
     schema: ClassVar = {
-        "oneOf": [
+        "anyOf": [
             {"type": "string", "enum": [str(OverrideUntil.STICKY), str(OverrideUntil.NEXT_MESSAGE)]},
             {"type": "string", "format": "date"},
         ]

@@ -36,6 +36,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def load_config(self) -> None:
         for name, value in {**self.options, "pre_fork": self.give_slot, "worker_exit": _close}.items():
             self.cfg.set(name, value)
+        if "control_socket_disable" in self.cfg.settings:  # since 25.1; it would write to the home directory
+            self.cfg.set("control_socket_disable", True)
 
     def load(self) -> Flask:
         return create_app(self.settings, self.cells, self.slot)
