@@ -50,7 +50,8 @@ def create_app(settings: ApiSettings, cells: SharedCells | None = None, slot: in
     api.register_converter(Ordinal, lambda _: {"type": "integer", "minimum": 1, "maximum": 9999})
     for routes in ROUTES:
         api.register_blueprint(routes)
-    metrics = RequestMetrics(sorted({rule.rule for rule in app.url_map.iter_rules()}), cells, slot)
+    paths = {rule.rule for rule in app.url_map.iter_rules()} | set(operations.PATHS)
+    metrics = RequestMetrics(sorted(paths), cells, slot)
     operations.register(app, services, metrics)
     _trace(app, metrics)
     return app

@@ -17,6 +17,7 @@ from ledger.datastore import become
 from ledger.migrate import schema_is_current
 from projections import schema
 
+PATHS = ("/healthz", "/readyz", "/metrics")
 PATIENCE_S = 2
 
 _LEDGER = """
