@@ -128,13 +128,13 @@ def stock(url: str) -> Work:
 
 
 def measure(ground: Ground) -> Iterator[Finding]:
-    for writers in (1, 8):
+    for writers in (1, ground.pick(8, 2)):
         yield _one_by_one(ground, writers)
     yield _in_batches(ground)
 
 
 def _one_by_one(ground: Ground, writers: int) -> Finding:
-    count = ground.pick(200, 25) // (1 if writers == 1 else 4)
+    count = ground.pick(200, 40) // (1 if writers == 1 else 4)
     with ExitStack() as stack:
         urls = [stack.enter_context(database()) for database in (ground.ledger, ground.ledger, ground.database)]
         stock_recorder(urls[2]).create_table()

@@ -28,9 +28,9 @@ def measure(ground: Ground) -> Iterator[Finding]:
         with psycopg.connect(ours, autocommit=True) as connection:
             token, _ = create_token(connection, "root", Role.ADMIN)
         stack.enter_context(projecting(ours))
-        product, peer = (
-            stack.enter_context(served(kind, url)) for kind, url in (("product", ours), ("continuum", theirs))
-        )
+        workers = ground.pick(2, 1)
+        product = stack.enter_context(served("product", ours, workers=workers))
+        peer = stack.enter_context(served("continuum", theirs, workers=workers))
         headers = [f"Authorization: Bearer {token}"]
         for name, size, prepare, target in (
             ("progress", 8, _progress, 2.0),

@@ -23,7 +23,7 @@ from api.settings import ApiSettings
 from benchmarks import continuum, plain_tables
 from projections.runner import Projector
 
-WORKERS, THREADS = 2, 4
+THREADS = 4
 PEERS = {"continuum": continuum.create_app, "by hand": plain_tables.create_app}
 
 
@@ -36,14 +36,16 @@ class Served:
 
 
 @contextmanager
-def served(kind: str, url: str) -> Iterator[Served]:
+def served(kind: str, url: str, *, workers: int) -> Iterator[Served]:
     """Serve `kind` (product, or one of PEERS) on a database until the block ends."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with _process(kind, url, str(port)) as process:
+    with _process(kind, url, str(port), str(workers)) as process:
         _wait_for(f"http://127.0.0.1:{port}/healthz", process)
-        yield Served(port, tuple(child.pid for child in psutil.Process(process.pid).children()))
+        while len(children := psutil.Process(process.pid).children()) < workers:
+            time.sleep(0.01)
+        yield Served(port, tuple(child.pid for child in children))
 
 
 @contextmanager
@@ -87,14 +89,14 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
 class PeerServer(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     """A peer, with as many workers and threads of the same kind as the product's server has."""
 
-    def __init__(self, create_app: Callable[[str], Flask], url: str, port: str) -> None:
-        self.create_app, self.url, self.port = create_app, url, port
+    def __init__(self, create_app: Callable[[str], Flask], url: str, bind: str, workers: int) -> None:
+        self.create_app, self.url, self.bind, self.workers = create_app, url, bind, workers
         super().__init__()
 
     def load_config(self) -> None:
         settings = {
-            "bind": f"127.0.0.1:{self.port}",
-            "workers": WORKERS,
+            "bind": self.bind,
+            "workers": self.workers,
             "threads": THREADS,
             "worker_class": "gthread",
             "keepalive": 75,
@@ -106,15 +108,16 @@ class PeerServer(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         return self.create_app(self.url)
 
 
-def main(kind: str, url: str, port: str = "") -> None:
+def main(kind: str, url: str, port: str = "0", workers: str = "0") -> None:
+    bind = f"127.0.0.1:{port}"
     if kind == "projector":
         stop = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
         Projector(url).run(stop)
     elif kind in PEERS:
-        PeerServer(PEERS[kind], url, port).run()
+        PeerServer(PEERS[kind], url, bind, int(workers)).run()
     else:
-        serve(ApiSettings(url), f"127.0.0.1:{port}", workers=WORKERS, threads=THREADS)
+        serve(ApiSettings(url), bind, workers=int(workers), threads=THREADS)
 
 
 if __name__ == "__main__":
