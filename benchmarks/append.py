@@ -134,7 +134,7 @@ def measure(ground: Ground) -> Iterator[Finding]:
 
 
 def _one_by_one(ground: Ground, writers: int) -> Finding:
-    count = ground.pick(200, 40) // (1 if writers == 1 else 4)
+    count = ground.pick(60, 40) // (1 if writers == 1 else 4)
     with ExitStack() as stack:
         urls = [stack.enter_context(database()) for database in (ground.ledger, ground.ledger, ground.database)]
         stock_recorder(urls[2]).create_table()
@@ -142,7 +142,7 @@ def _one_by_one(ground: Ground, writers: int) -> Finding:
         for name, make, url in zip(("ledger", "by hand", "stock"), (ours, by_hand, stock), urls, strict=True):
             writing = stack.enter_context(crew(writers, make, url))
             contenders[name] = rate(writing.work, count, each=writers)
-        rounds = Rounds(contenders).run(ground.pick(30, 3), seconds=ground.pick(60, 5))
+        rounds = Rounds(contenders).run(ground.pick(100, 3), seconds=ground.pick(60, 5))
     return Finding(
         "append",
         f"one fact a commit, {writers} writer{'s' * (writers > 1)}",
