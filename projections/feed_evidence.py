@@ -209,6 +209,11 @@ def _behind(cursor: str | None) -> tuple[str, str]:
         place: Any = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError):
         place = None
-    if not (isinstance(place, list) and len(place) == 2 and all(isinstance(part, str) for part in place)):
+    if not (isinstance(place, list) and len(place) == 2 and all(map(_is_text, place))):
         raise BadCursor("this cursor was not given out by a page")
     return place[0], place[1]
+
+
+def _is_text(part: Any) -> bool:
+    """Whether it can be compared with what the database holds, which takes no NUL."""
+    return isinstance(part, str) and "\x00" not in part
