@@ -8,6 +8,7 @@ from domain.checkin import StatedStatus
 from domain.command import ActorKind
 from domain.cycle import CycleState
 from domain.key_result import KeyResultState
+from domain.measurement import EffectiveBy
 from domain.measures import Direction, PaceStatus, Source
 from domain.numbers import MEASURE_PATTERN
 from domain.objective import Level, ObjectiveState
@@ -244,6 +245,52 @@ SCHEMAS: dict[str, Schema] = {
             **_PLACE,
         },
     ),
+    "Evidence": _object(
+        "What a number that a feed measures is made of: the contributions, by entity.",
+        {
+            "value": _null(_MEASURE),
+            "count": _WHOLE,
+            "recorded_in": {**_null(_WHOLE), "description": "position of the fact that says the value"},
+            "items": _list(
+                _object(
+                    "What one entity contributes, and the message that said so.",
+                    {
+                        "part": _null(_TEXT),
+                        "entity": _TEXT,
+                        "value": _null(_TEXT),
+                        "version": _null(_TEXT),
+                        "effective_at": _TIME,
+                        "effective_by": _one_of(EffectiveBy),
+                        "topic": _TEXT,
+                        "epoch": _TEXT,
+                        "partition": _WHOLE,
+                        "offset": _WHOLE,
+                        "recorded_in": _null(_WHOLE),
+                    },
+                )
+            ),
+            "next": _TEXT,
+        },
+        but=("next",),
+    ),
+    "DeadLetter": _object(
+        "A message that a feed could not take.",
+        {
+            "topic": _TEXT,
+            "epoch": _TEXT,
+            "partition": _WHOLE,
+            "offset": _WHOLE,
+            "stage": _TEXT,
+            "reason": _TEXT,
+            "at": _TIME,
+            "feed_revision": _WHOLE,
+            "key": {**_null(_TEXT), "description": "null also where it is no text"},
+            "key_base64": _null(_TEXT),
+            "value": {**_null(_TEXT), "description": "null also where it is no text"},
+            "value_base64": _null(_TEXT),
+            "headers": _list(_object("A header.", {"name": _TEXT, "value_base64": _null(_TEXT)})),
+        },
+    ),
 }
 SCHEMAS |= {
     "Cycles": _page(_ref("Cycle")),
@@ -251,6 +298,7 @@ SCHEMAS |= {
     "Objectives": _page(_ref("Objective")),
     "KeyResults": _page(_ref("KeyResult")),
     "Feeds": _page(_ref("Feed")),
+    "DeadLetters": _page(_ref("DeadLetter")),
     "History": _page(_ref("HistoryItem")),
     "Events": _page(_ref("Event")),
 }

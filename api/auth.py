@@ -50,10 +50,11 @@ class Caller:
     actor: Actor
     scopes: frozenset[Scope]
 
-    def must_hold(self, scope: Scope) -> None:
-        """403 without the scope."""
-        if scope not in self.scopes:
-            raise _refused(403, "insufficient-scope", f"this needs a token with the scope {scope}", scope)
+    def must_hold(self, *scopes: Scope) -> None:
+        """403 with none of the scopes."""
+        if self.scopes.isdisjoint(scopes):
+            named = " or ".join(scopes)
+            raise _refused(403, "insufficient-scope", f"this needs a token with the scope {named}", " ".join(scopes))
 
 
 def authenticate(connection: Connection[Any], request: Request, now: datetime) -> Caller:
@@ -81,7 +82,7 @@ def _actor(token: Token) -> Actor:
     return Actor(token.actor_id, ActorKind.TOKEN, is_admin=token.role is Role.ADMIN)
 
 
-def _refused(status: int, slug: str, detail: str, scope: Scope | None = None) -> Problem:
+def _refused(status: int, slug: str, detail: str, scope: str | None = None) -> Problem:
     challenge = REALM
     if slug != "not-authenticated":
         challenge += f', error="{slug.replace("-", "_")}"'

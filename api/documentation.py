@@ -59,6 +59,7 @@ def of_question(
     answer: str,
     parameters: type[Parameters],
     *,
+    scopes: tuple[Scope, ...] = (Scope.OKR_READ,),
     more_types: dict[str, Any] | None = None,
     is_page: bool = False,
     is_state: bool = True,
@@ -80,7 +81,7 @@ def of_question(
             },
             **_problems(OF_QUESTIONS),
         },
-        **_secured(Scope.OKR_READ),
+        **_secured(*scopes),
     }
 
 
@@ -175,8 +176,8 @@ def _name_of(schema: Any) -> str:
     return f"{(schema if isinstance(schema, type) else type(schema)).__name__}Body"
 
 
-def _secured(scope: Scope) -> dict[str, Any]:
-    return {"security": [{SECURITY: []}], "x-scope": str(scope)}
+def _secured(*scopes: Scope) -> dict[str, Any]:
+    return {"security": [{SECURITY: []}], "x-scopes": [str(scope) for scope in scopes]}
 
 
 def _problems(statuses: tuple[int, ...]) -> dict[str, str]:

@@ -30,7 +30,7 @@ from api.idempotency import IdempotencyKey
 from api.ids import uuid7
 from api.inputs import Body
 from api.moments import moment_of
-from api.parameters import AtMoment, PageAtMoment, filters_of
+from api.parameters import AtMoment, PageAtMoment, Parameters, besides_moment, filters_of
 from api.preconditions import expected_version
 from api.problems import Problem
 from api.resources import PREFIX, Resource
@@ -58,7 +58,10 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
     def shows(
         self, rule: str, answer: str, *, parameters: type[AtMoment] = AtMoment, has_texts: bool = False
     ) -> Callable[[Show], Show]:
-        """A question about one thing: `show(connection, moment, **path)`; 404 where it answers None."""
+        """A question about one thing: `show(connection, moment, **path, **asked)`; 404 where it answers None.
+
+        `asked` is what the parameters hold besides the moment. A `next` in the answer is where it goes on.
+        """
         schema = parameters()
 
         def declare(show: Show) -> Show:
@@ -68,13 +71,19 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
                 with here.reads.connection() as connection:
                     caller, heads = knock(connection, request, now)
                     caller.must_hold(Scope.OKR_READ)
-                    moment = moment_of(connection, request, schema.read(request), now, heads, here.settings)
-                    found = show(connection, moment, **path)
+                    asked = schema.read(request)
+                    moment = moment_of(connection, request, asked, now, heads, here.settings)
+                    found = show(connection, moment, **path, **besides_moment(asked))
                 if found is None:
                     raise nothing_here(path)
-                return answered(request, orjson.dumps(found), moment, version=found.get("version"), has_texts=has_texts)
+                headers = next_page(found.get("next"))
+                version = found.get("version")
+                return answered(
+                    request, orjson.dumps(found), moment, version=version, has_texts=has_texts, headers=headers
+                )
 
-            self._declare(rule, "GET", view, show, documentation.of_question(answer, parameters))
+            operation = documentation.of_question(answer, parameters, is_page="limit" in schema.fields)
+            self._declare(rule, "GET", view, show, operation)
             return show
 
         return declare
@@ -84,13 +93,14 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
         rule: str,
         answer: str,
         *,
-        parameters: type[PageAtMoment] = PageAtMoment,
+        parameters: type[Parameters] = PageAtMoment,
+        scopes: tuple[Scope, ...] = (Scope.OKR_READ,),
         has_texts: bool = False,
         is_logged: bool = False,
     ) -> Callable[[ListPage], ListPage]:
         """A question with many answers: `page(connection, moment, after, limit, **path, **filters)`.
 
-        `is_logged`: that somebody read the texts of the items is kept.
+        Any of the `scopes` will do. `is_logged`: that somebody read the texts of the items is kept.
         """
         schema = parameters()
 
@@ -100,7 +110,7 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
                 here = services()
                 with here.reads.connection() as connection:
                     caller, heads = knock(connection, request, now)
-                    caller.must_hold(Scope.OKR_READ)
+                    caller.must_hold(*scopes)
                     asked = schema.read(request)
                     moment = moment_of(connection, request, asked, now, heads, here.settings)
                     items, following = page(
@@ -110,7 +120,8 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
                         note_reading(connection, caller.actor.id, request.path, items)
                 return listed(items, following, moment, has_texts=has_texts)
 
-            self._declare(rule, "GET", view, page, documentation.of_question(answer, parameters, is_page=True))
+            operation = documentation.of_question(answer, parameters, scopes=scopes, is_page=True)
+            self._declare(rule, "GET", view, page, operation)
             return page
 
         return declare
@@ -201,11 +212,14 @@ def read_body(schema: Body, *, may_be_empty: bool) -> Members:
 def listed(items: list[Answer], following: str | None, moment: Moment, *, has_texts: bool = False) -> Response:
     """One page of a list, and where the next one is."""
     body: Answer = {"items": items}
-    headers = {}
     if following is not None:
         body["next"] = following
-        headers["Link"] = f'<{next_address(cursor=following)}>; rel="next"'
-    return answered(request, orjson.dumps(body), moment, has_texts=has_texts, headers=headers)
+    return answered(request, orjson.dumps(body), moment, has_texts=has_texts, headers=next_page(following))
+
+
+def next_page(cursor: str | None) -> dict[str, str]:
+    """The header that says where the next page is, if there is one."""
+    return {} if cursor is None else {"Link": f'<{next_address(cursor=cursor)}>; rel="next"'}
 
 
 def must_be_there(resource: Resource, connection: Connection[DictRow], id: UUID, moment: Moment) -> None:

@@ -11,15 +11,16 @@ from psycopg.rows import DictRow
 
 from api import inputs
 from api.auth import Scope
-from api.endpoints import Members, Routes
+from api.endpoints import Members, Routes, must_be_there
 from api.fields import Flag, Id
-from api.parameters import PageAtMoment
+from api.parameters import OnePage, PageAtMoment
 from api.resources import FEED
 from domain.application import OkrLedger, Outcome
 from domain.command import Command
 from domain.feeds.definition import FeedDefinition, parse_definition
 from projections import feeds
 from projections.answers import Answer, Page
+from projections.feed_evidence import dead_letters, evidence
 from projections.moment import Moment
 
 routes = Routes("feeds", "How business systems write progress")
@@ -65,6 +66,35 @@ def pause_feed(okr: OkrLedger, _: Members, by: Command, id: UUID) -> Outcome:
 def resume_feed(okr: OkrLedger, _: Members, by: Command, id: UUID) -> Outcome:
     """Let a paused feed go on where it stopped."""
     return okr.resume_feed(id, by)
+
+
+@routes.shows("/<uuid:id>/evidence", "Evidence", parameters=PageAtMoment)
+def show_evidence(
+    connection: Connection[DictRow], moment: Moment, id: UUID, limit: int, cursor: str | None = None
+) -> Answer | None:
+    """The contributions behind the number that a feed measures."""
+    if feeds.get(connection, id, moment) is None:
+        return None
+    return without_null_next(evidence(connection, feed_id=id, moment=moment, after=cursor, limit=limit))
+
+
+@routes.lists(
+    "/<uuid:id>/dead-letters",
+    "DeadLetters",
+    parameters=OnePage,
+    scopes=(Scope.FEEDS_WRITE, Scope.AUDIT_READ),
+)
+def list_dead_letters(connection: Connection[DictRow], moment: Moment, after: str | None, limit: int, id: UUID) -> Page:
+    """The messages that a feed could not take, newest first: byte for byte, with the place and the reason."""
+    must_be_there(FEED, connection, id, moment)
+    return dead_letters(connection, id, after, limit)
+
+
+def without_null_next(answer: Answer) -> Answer:
+    """An answer whose last page has no `next`."""
+    if answer["next"] is None:
+        del answer["next"]
+    return answer
 
 
 def definition(body: Members) -> FeedDefinition:

@@ -13,6 +13,7 @@ from psycopg.rows import DictRow
 
 from api import inputs
 from api.endpoints import Members, Routes, must_be_there
+from api.feeds import without_null_next
 from api.fields import Id, OneOf, OpaqueId
 from api.parameters import History, PageAtMoment
 from api.resources import KEY_RESULT
@@ -21,6 +22,7 @@ from domain.command import Command
 from domain.key_result import KeyResultState, OverrideUntil, Terms
 from projections import goalposts, history, key_results
 from projections.answers import Answer, Page
+from projections.feed_evidence import evidence
 from projections.moment import Moment
 
 routes = Routes("key-results", "How one will know that an objective is achieved")
@@ -60,6 +62,16 @@ def show_history(
 def show_goalposts(connection: Connection[DictRow], moment: Moment, id: UUID) -> Answer | None:
     """What the attainment owes to the value, and what to the target having moved."""
     return goalposts.get(connection, id, moment)
+
+
+@routes.shows("/<uuid:id>/evidence", "Evidence", parameters=PageAtMoment)
+def show_evidence(
+    connection: Connection[DictRow], moment: Moment, id: UUID, limit: int, cursor: str | None = None
+) -> Answer | None:
+    """The contributions behind the number, where a feed measures it."""
+    if key_results.get(connection, id, moment) is None:
+        return None
+    return without_null_next(evidence(connection, key_result_id=id, moment=moment, after=cursor, limit=limit))
 
 
 # From the draft to the promise

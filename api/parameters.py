@@ -53,8 +53,8 @@ class AtMoment(Parameters):
     )
 
 
-class PageAtMoment(AtMoment):
-    """One page of a list."""
+class OnePage(Parameters):
+    """One page of a list that knows only now."""
 
     cursor = Words(longest=LONGEST_FILTER, metadata={"description": "the `next` of the page before"})
     limit = Count(
@@ -62,7 +62,17 @@ class PageAtMoment(AtMoment):
     )
 
 
+class PageAtMoment(AtMoment, OnePage):
+    """One page of a list."""
+
+
+MOMENT_NAMES = tuple(AtMoment().fields)
 PAGE_NAMES = tuple(PageAtMoment().fields)
+
+
+def besides_moment(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked for besides the moment."""
+    return {name: value for name, value in asked.items() if name not in MOMENT_NAMES}
 
 
 def filters_of(asked: Mapping[str, Any]) -> dict[str, Any]:

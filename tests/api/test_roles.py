@@ -78,7 +78,7 @@ MAY: dict[tuple[str, str], frozenset[Role | None]] = {
     ("POST", f"{FEED}/pause"): FEEDERS,
     ("POST", f"{FEED}/resume"): FEEDERS,
     ("GET", f"{FEED}/evidence"): READERS,
-    ("GET", f"{FEED}/dead-letters"): READERS,
+    ("GET", f"{FEED}/dead-letters"): FEEDERS | {Role.AUDITOR},
     ("GET", "/v1/events"): READERS,
 }
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
