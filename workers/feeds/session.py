@@ -28,7 +28,15 @@ from kafka.structs import OffsetAndMetadata
 
 from workers.feeds.batch import Batches, Outdated
 from workers.feeds.catalogue import Catalogue
-from workers.feeds.consumer import Assignment, close_quietly, open_consumer, read_on, subscribe
+from workers.feeds.consumer import (
+    Assignment,
+    close_quietly,
+    is_left_out,
+    join_again,
+    open_consumer,
+    read_on,
+    subscribe,
+)
 from workers.feeds.database import is_there, open_ledger
 from workers.feeds.lives import TopicLives
 from workers.feeds.metrics import Metrics
@@ -64,6 +72,7 @@ class Session:
         self._life: dict[str, Life] = {}
         self._stands: dict[TopicPartition, Stands] = {}
         self._topics: set[str] = set()
+        self._left_out = False
         self._news_at = self._lag_at = float("-inf")
 
     def __enter__(self) -> Self:
@@ -102,7 +111,13 @@ class Session:
             stop.wait(POLL_MS / 1000)
             return {}, ()
         try:
-            return self._consumer.poll(POLL_MS), ()
+            records = self._consumer.poll(POLL_MS)
+            was_left_out, self._left_out = self._left_out, is_left_out(self._consumer)
+            # Twice in a row: once may be a join that is ending at this moment.
+            if was_left_out and self._left_out:
+                LOG.warning("the group has left this worker out: joining again")
+                join_again(self._consumer)
+            return records, ()
         except OffsetOutOfRangeError as error:
             return {}, list(error.args[0])
         except KafkaError:
