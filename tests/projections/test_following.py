@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -11,6 +12,8 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from domain.key_result import KeyResultCommitted, KeyResultDraftRevised
+from domain.measures import Direction
 from domain.stream import FACTS, Fact, fact
 from projections import batches, present, schema, values
 from projections.batches import Overtaken, follow, read_lines
@@ -18,7 +21,15 @@ from projections.lines import UnknownFact
 from projections.position import reached
 from projections.present import HANDLERS, Present
 from projections.runner import catch_up, rebuild
-from tests.projections.goals import KEY_RESULT, committed, measured
+from tests.projections.goals import (
+    KEY_RESULT,
+    LAST_DAY,
+    committed,
+    draft_key_result,
+    draft_objective,
+    measured,
+    open_cycle,
+)
 from tests.projections.histories import History
 from tests.projections.teller import Teller
 
@@ -88,6 +99,38 @@ def test_little_room_to_remember_gives_the_same_rows(
     build(told.url)
     catch_up(connection)
     assert rows(connection) == at_once
+
+
+def test_a_draft_with_values_that_becomes_a_limit(teller: Teller, connection: Views) -> None:
+    """Its points count from the commitment on, also those of the same batch, also for who has nothing in mind."""
+    open_cycle(teller)
+    draft_objective(teller)
+    draft_key_result(teller)
+    before = len(teller.told)
+    stream, value = measured("1", teller.now)
+    teller.tell(stream, value)
+    teller.tell(KEY_RESULT, KeyResultDraftRevised(direction=Direction.AT_MOST, cleared=("baseline",)))
+    teller.tell(KEY_RESULT, KeyResultCommitted(target=Decimal(100), deadline=LAST_DAY))
+    teller.record()
+    _make_empty(connection)
+    lines = read_lines(connection, 0)
+    follow(Present(connection), 0, lines[:before])
+    mind = Present(connection)
+    follow(mind, before, lines[before:])
+    last = connection.execute("SELECT * FROM key_result_values ORDER BY from_position DESC LIMIT 1").fetchone()
+    assert last is not None
+    assert (last["held_us"], last["held_last_at"], last["is_held"]) == (0, teller.now, True)
+
+
+def test_what_is_in_the_table_is_not_kept_in_mind_too(teller: Teller, connection: Views) -> None:
+    committed(teller, direction=Direction.AT_LEAST)
+    teller.record()
+    position = catch_up(connection)
+    teller.tell(*measured("1", teller.now))
+    teller.record()
+    mind = Present(connection)
+    follow(mind, position, read_lines(connection, position))
+    assert mind.values.recent == {}
 
 
 def test_the_same_lines_again_change_nothing(told: Teller, at_once: Rows, connection: Views) -> None:

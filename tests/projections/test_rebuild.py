@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -18,8 +19,9 @@ from psycopg.rows import DictRow, dict_row
 from domain.key_result import ProgressRecorded
 from ledger.datastore import become
 from projections import batches, key_results, schema
+from projections.batches import BATCH_LOCK
 from projections.moment import Moment
-from projections.position import reached
+from projections.position import reached, wait_for
 from projections.runner import Projector, RebuildRunning, catch_up, rebuild
 from tests.projections.goals import KEY_RESULT, committed
 from tests.projections.teller import Teller
@@ -106,8 +108,6 @@ def projector(url: str) -> Iterator[Projector]:
 
 
 def _wait_for(connection: Views, position: int) -> None:
-    from projections.position import wait_for
-
     assert wait_for(connection, position, 20)
 
 
@@ -169,13 +169,39 @@ def test_a_reader_in_its_transaction_holds_up_no_switch(told: Teller, connection
     assert not schema.exists(connection, schema.OLD_SCHEMA)
 
 
-def _wait_until(is_so: object, timeout_s: float = 20) -> None:
-    import time
-
+def _wait_until(is_so: Callable[[], bool], timeout_s: float = 20) -> None:
     end = time.monotonic() + timeout_s
-    while not is_so():  # type: ignore[operator]
+    while not is_so():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("write", [rebuild, lambda url: _catch_up(url)])
+def test_nobody_writes_between_a_batch_and_its_end(
+    told: Teller, connection: Views, write: Callable[[str], object]
+) -> None:
+    """Neither a switch nor another batch: else a batch would begin in the old tables and end in the new ones."""
+    catch_up(connection)
+    _go_on(told, 1)
+    with psycopg.connect(told.url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [BATCH_LOCK])
+        thread = threading.Thread(target=write, args=[told.url])
+        thread.start()
+        _wait_until(lambda: _is_waited_for(connection, BATCH_LOCK))
+        assert reached(connection) == len(told.told) - 1
+    thread.join(30)
+    assert reached(connection) == len(told.told)
+
+
+def _catch_up(url: str) -> None:
+    with psycopg.connect(url, row_factory=dict_row) as other:
+        become(other)
+        catch_up(other)
+
+
+def _is_waited_for(connection: Views, key: int) -> bool:
+    found = connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted", [key])
+    return found.fetchone() is not None
 
 
 def test_two_rebuilds_at_once_are_one_too_many(told: Teller) -> None:
