@@ -111,6 +111,8 @@ def _refused(error: HTTPError, url: str) -> Refused:
         said = problem.get("detail") or problem["title"]
     except (ValueError, KeyError, TypeError):
         return Refused(f"{url} answered {error.code} {error.reason}: is this the OKR API?", error.code, "")
+    if kind == "before-creation":
+        said = "it did not exist yet at that moment"
     if error.code == 401:
         said = f"{url} does not accept the token: make one with `okr token create` and set OKR_TOKEN ({said})"
     return Refused(f"{said}.", error.code, kind)

@@ -27,13 +27,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def screen() -> Console:
-    """Where readable output goes. Colours only on a terminal; elsewhere lines are as long as they are."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Where readable output goes; colours only on a terminal."""
+    return Console(highlight=False)
 
 
 def say(text: str | Text = "") -> None:
-    """A line for a person; square brackets in it mean nothing."""
-    screen().print(Text(text) if isinstance(text, str) else text)
+    """A line for a person, never broken, so that it can be copied; square brackets in it mean nothing."""
+    screen().print(Text(text) if isinstance(text, str) else text, soft_wrap=True)
 
 
 def show_json(document: Any) -> None:

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from cli.main import main
 from cli.output import Failure
 from cli.place import Place, listening_socket
 from cli.settings import Settings, read
@@ -118,6 +120,14 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert result.stderr.startswith(f"Error: cannot write in {tmp_path}/file/var (")
     assert result.stderr.endswith("set OKR_DATA_DIR to another directory.\n")
+
+
+def test_a_missing_broker_is_named_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    result = CliRunner().invoke(main, ["up"], env={"OKR_DATA_DIR": str(tmp_path / "var")})
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: the trial broker is not installed: run `pip install 'okr-ledger[trial]'`")
+    assert not (tmp_path / "var").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

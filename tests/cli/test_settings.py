@@ -110,11 +110,18 @@ def test_a_secured_broker_is_spoken_to_in_kafka_pythons_words() -> None:
     assert settings.kafka_options.keys() <= KafkaConsumer.DEFAULT_CONFIG.keys()
 
 
+def is_reading_of_the_environment(node: ast.AST) -> bool:
+    names = {"environ", "environb", "getenv", "getenvb"}
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "os" and any(each.name in names for each in node.names)
+    return isinstance(node, ast.Attribute) and node.attr in names and ast.unparse(node.value) == "os"
+
+
 def test_the_environment_is_read_at_this_door_only() -> None:
     readers = set()
     for package in ("domain", "ledger", "projections", "api", "workers", "cli"):
         for file in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv"):
+                if is_reading_of_the_environment(node):
                     readers.add(str(file.relative_to(ROOT)))
     assert readers == {"cli/settings.py"}

@@ -5,162 +5,28 @@ One house for the whole file; the tests stand in the order in which a person wou
 
 import json
 import os
-import queue
 import re
 import signal
-import socket
 import subprocess
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
-import psycopg
 import pytest
 
-from cli.client import Api, connect
 from cli.demo import story
 from cli.demo.loader import today
 from cli.demo.messages import Sent, messages
 from cli.demo.narrator import TIME_ZONE
-from cli.settings import read
-from domain.application import OkrLedger
 from domain.calendar import start_of_day
-from domain.command import Actor, Command
 from tests.cli.command import OKR, environment, is_over
-from tests.cli.test_demo import Hearing, won_deals
-from tests.support.postgres_server import passable_directory
+from tests.cli.house import House, built, facts
+from tests.cli.test_demo import won_deals
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-PATIENCE = 60.0
 CHILDREN = {"serve", "project", "feed", "trial-broker"}
-
-
-class House:
-    """A running `okr up` in a directory of its own, and its terminal."""
-
-    def __init__(self, directory: Path, *arguments: str, **settings: str) -> None:
-        self.directory = directory
-        self.arguments = arguments
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.settings = settings
-        self.screen: list[str] = []
-        self.values: dict[str, str] = {}
-        self.facts: Counter[str] = Counter()
-        """What was known before the house was left."""
-        self.start()
-
-    def start(self) -> float:
-        """Start it and wait until it says that it is ready; the seconds that took."""
-        began = time.monotonic()
-        self.process = subprocess.Popen(
-            [OKR, "up", *self.arguments],
-            env=environment(port=str(self.port), **self.settings),
-            cwd=self.directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._listen, args=(self.process, self.lines), daemon=True).start()
-        self.screen = self.read_until("Ctrl-C ends everything")
-        return time.monotonic() - began
-
-    def read_until(self, text: str) -> list[str]:
-        seen: list[str] = []
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            line = self.lines.get(timeout=max(0.1, deadline - time.monotonic()))
-            assert line is not None, "\n".join(seen)
-            seen.append(line)
-            if text in line:
-                return seen
-
-    def end(self, number: signal.Signals) -> tuple[int, float, list[str]]:
-        """Signal it, as a terminal does; its exit code, the seconds it took, what it said."""
-        began = time.monotonic()
-        self.process.send_signal(number)
-        code = self.process.wait(30)
-        took = time.monotonic() - began
-        said = []
-        while (line := self.lines.get(timeout=5)) is not None:
-            said.append(line)
-        return code, took, said
-
-    @property
-    def api(self) -> Api:
-        return connect(read({"OKR_DATA_DIR": str(self.directory / "var")}))
-
-    def shell(self, command: str) -> str:
-        """What a line that was copied from the screen prints, in another terminal in the same directory."""
-        done = subprocess.run(
-            command,
-            shell=True,
-            executable="/bin/sh",
-            env=environment(),
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def commands(self) -> dict[str, str]:
-        """The commands to try, by what stands above each."""
-        lines = [line.strip() for line in self.screen]
-        return {line[2:]: lines[index + 1] for index, line in enumerate(lines) if line.startswith("# ")}
-
-    def pids(self) -> dict[str, int]:
-        noted = (self.directory / "var/run/children").read_text().splitlines()
-        return {line.split()[1]: int(line.split()[0]) for line in noted}
-
-    def epoch(self) -> str:
-        """Which life of the trial broker this is."""
-        return str(json.loads((self.directory / "var/run/broker.json").read_text())["epoch"])
-
-    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        url = self.settings.get("database_url") or (self.directory / "var/run/database").read_text().strip()
-        with psycopg.connect(url) as connection:
-            return connection.execute(statement.encode(), values).fetchall()
-
-    def until(self, happened: Callable[[], bool], within: float = PATIENCE) -> float:
-        began = time.monotonic()
-        while not happened():
-            assert time.monotonic() - began < within, (self.directory / "var/log/feed.log").read_text()[-3000:]
-            time.sleep(0.02)
-        return time.monotonic() - began
-
-    @staticmethod
-    def _listen(process: "subprocess.Popen[str]", lines: "queue.Queue[str | None]") -> None:
-        assert process.stdout is not None
-        with process.stdout:
-            for line in process.stdout:
-                lines.put(line.rstrip("\n"))
-        lines.put(None)
-
-
-@contextmanager
-def built(*arguments: str, **settings: str) -> Iterator[House]:
-    with passable_directory() as directory:
-        house = House(directory, *arguments, **settings)
-        try:
-            yield house
-        finally:
-            if house.process.poll() is None:
-                house.process.send_signal(signal.SIGINT)
-                house.process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -190,13 +56,6 @@ def has_read_all(house: House) -> bool:
 
 def fed_values(house: House) -> dict[str, str]:
     return {id: house.api.get(f"/key-results/{id}")["value"] for id in story.FED}
-
-
-def facts(house: House) -> Counter[str]:
-    """How many facts of each type there are. A gap is found whenever the trial broker is another one."""
-    counted = Counter(dict(house.query("SELECT type, count(*)::int FROM ledger.events GROUP BY type")))
-    del counted["Feed.GapFound"]
-    return counted
 
 
 def test_it_says_where_it_is_and_how_to_get_in(house: House) -> None:
@@ -246,6 +105,39 @@ def test_the_story_is_told(house: House) -> None:
         "KeyResult.MilestoneReached",
         "Measurement.Recorded",
     } <= facts(house).keys()
+
+
+@pytest.mark.parametrize(
+    "word", ["computing power", "算力", "COMPUTING", story.COMPUTING_POWER, story.COMPUTING_POWER[-8:]]
+)
+def test_a_goal_is_named_by_a_part_of_its_title_or_id(house: House, word: str) -> None:
+    assert f"id          {story.COMPUTING_POWER}" in house.shell(f"{OKR} show '{word}'")
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("show e", "'e' may mean "),
+        ("show nonsense", "there is no objective or key result 'nonsense': `okr tree` shows them with their ids."),
+        ("goalposts 'Global market share'", "'Global market share' is an objective: name one of its key results"),
+        ("tree 1999", "there is no cycle '1999': `okr tree` shows what there is."),
+        ("tree --as-of 2020-01-01T00:00:00Z", "it did not exist yet at that moment."),
+        ("tree --as-of yesterday", "as_of"),
+        ("feeds show nonsense", "there is no feed 'nonsense': `okr feeds list` shows what there is."),
+    ],
+)
+def test_what_cannot_be_shown_is_told_in_a_sentence(house: House, command: str, sentence: str) -> None:
+    done = house.run(f"{OKR} {command}")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert sentence in done.stderr
+
+
+def test_the_past_can_be_looked_at(house: House) -> None:
+    first = house.query("SELECT min(recorded_at) FROM ledger.events WHERE type = 'KeyResult.TargetAdjusted'")[0][0]
+    before = (first - timedelta(microseconds=1)).isoformat()
+    assert json.loads(house.shell(f"{OKR} show {story.COMPUTING_POWER} --as-of {before} --json"))["target"] == "40"
+    assert json.loads(house.shell(f"{OKR} show {story.COMPUTING_POWER} --json"))["target"] == "30"
 
 
 def test_a_second_telling_changes_nothing(house: House) -> None:
@@ -311,48 +203,3 @@ def test_a_killed_house_takes_its_children_with_it_and_can_be_built_again(house:
     house.until(lambda: all(is_over(pid) for pid in pids.values()), within=10)
     house.start()
     assert set(house.pids()) == CHILDREN
-
-
-NO_BROKER = "127.0.0.1:1"
-
-
-def test_an_interrupted_telling_goes_on_where_it_was(migrated_url: str) -> None:
-    """On a database and a broker of somebody's own; the broker, which is away, gets no message."""
-    with built("--no-demo", database_url=migrated_url, kafka=NO_BROKER) as house:
-        own = environment(database_url=migrated_url, kafka=NO_BROKER)
-        telling = subprocess.Popen([OKR, "demo"], env=own, cwd=house.directory, stdout=subprocess.DEVNULL)
-        house.until(lambda: sum(facts(house).values()) > 40)
-        telling.kill()
-        telling.wait()
-        assert 40 < sum(facts(house).values()) < 100
-        again = subprocess.run([OKR, "demo"], env=own, cwd=house.directory, capture_output=True, text=True, check=True)
-        assert "its topics get no messages" in again.stdout
-        hearing = Hearing()
-        story.tell(hearing, date(2026, 1, 1))
-        told = Counter(path.rpartition("/")[2] for _, path, _ in hearing.steps)
-        counted = facts(house)
-        assert counted["KeyResult.ProgressRecorded"] == told["progress"]
-        assert counted["KeyResult.CheckedIn"] == told["check-ins"]
-        assert counted["KeyResult.Drafted"] == told["key-results"] + told["replacements"]
-        assert counted["Team.Formed"] == told["teams"]
-        assert counted["Cycle.Opened"] == 2
-        assert counted["Feed.Defined"] == 3
-        assert counted["Measurement.Recorded"] == 0
-        assert not (house.directory / "var/postgres").exists()
-
-
-def test_somebodys_own_goals_are_left_alone(okr: OkrLedger, migrated_url: str) -> None:
-    day = today()
-    okr.open_cycle(
-        uuid4(),
-        name="Our own",
-        starts_on=day,
-        ends_on=day + timedelta(days=90),
-        time_zone="Europe/Berlin",
-        by=Command(Actor("admin", is_admin=True), datetime.now(UTC)),
-    )
-    with built(database_url=migrated_url, kafka=NO_BROKER) as house:
-        assert facts(house) == {"Cycle.Opened": 1}
-        assert [cycle["name"] for cycle in house.api.items("/cycles")] == ["Our own"]
-        assert "a demonstration to look at" in house.commands()
-        assert "Our own" in house.shell(f"{OKR} tree")
