@@ -19,7 +19,6 @@ from flask import Response
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from api.foreseen import key_result_at
 from api.idempotency import Done, IdempotencyKey, KeyTaken
 from api.problems import RETRY_AFTER, Problem
 from api.resources import KEY_RESULT, RESOURCES, Resource
@@ -30,6 +29,7 @@ from domain.command import Command
 from domain.errors import Breach, Stale
 from ledger.recorder import VersionConflict
 from projections.answers import Answer
+from projections.foreseen import key_result_at
 from projections.moment import resolve
 from projections.position import wait_for
 

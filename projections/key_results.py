@@ -320,8 +320,21 @@ class Reckoned:
 
 def get(connection: Connection[DictRow], id: UUID, moment: Moment) -> Answer | None:
     """The key result; None for an unknown id. Raises `BeforeCreation`."""
+    if moment.effective_at is None:
+        row = connection.execute(WITH_VALUE, {"id": id, "position": moment.position}, binary=True).fetchone()
+        if row is not None:
+            return reckoned(row, values.of_row(row, row, moment.clock), moment).answer
     row = reading.one(connection, KEY_RESULTS, id, moment)
     return None if row is None else reckon(connection, [row], moment)[0].answer
+
+
+WITH_VALUE = """
+    SELECT * FROM (SELECT * FROM key_results WHERE id = %(id)s AND from_position <= %(position)s
+                    ORDER BY from_position DESC LIMIT 1) AS k
+     CROSS JOIN LATERAL (SELECT * FROM key_result_values WHERE key_result_id = k.id AND from_position <= %(position)s
+                          ORDER BY from_position DESC LIMIT 1) AS v
+"""
+"""One key result with its value in one row. Both have a from_position: that of the value is the one that is read."""
 
 
 def page(

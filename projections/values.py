@@ -401,7 +401,7 @@ def at(connection: Connection[DictRow], key_results: Sequence[DictRow], moment: 
     rows = connection.execute(_ROWS_AT, [ids, moment.position], binary=True).fetchall()
     terms = {row["id"]: row for row in key_results}
     if moment.effective_at is None:
-        return {row["key_result_id"]: _value(row, terms[row["key_result_id"]], moment.clock) for row in rows}
+        return {row["key_result_id"]: of_row(row, terms[row["key_result_id"]], moment.clock) for row in rows}
     said = said_by_then(connection, [(id, moment.effective_at) for id in ids], moment.position)
     in_force = {id: value_in_force(points, moment.effective_at) for id, points in zip(ids, said, strict=True)}
     shares = _held_by_then(connection, key_results, moment.position, moment.effective_at)
@@ -426,7 +426,8 @@ _ROWS_AT = """
 """
 
 
-def _value(row: DictRow, terms: DictRow, clock: datetime) -> Value:
+def of_row(row: DictRow, terms: DictRow, clock: datetime) -> Value:
+    """What a row of the table says at that clock; `terms` is the row of its key result."""
     is_over = row["until"] is not None and row["until"] <= clock
     prefix = "then" if is_over else "value"
     held = None

@@ -122,7 +122,7 @@ def test_every_kind_of_answer_is_what_anybody_reads(client: Client) -> None:
 def test_a_position_that_the_views_lag_far_behind(
     lonely: Client, project: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.foreseen.MOST_LACKING", 2)
+    monkeypatch.setattr("projections.foreseen.MOST_LACKING", 2)
     id = lonely.key_result()
     project()
     bodies = [read(lonely.post(f"/v1/key-results/{id}/progress", {"value": value})) for value in range(3)]
