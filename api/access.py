@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import Connection
 
 READ_TEXTS = "read-texts"
+EXPORTED_LINES = "exported-lines"
 
 
 def note_reading(connection: Connection[Any], actor_id: str, subject: str, items: Iterable[dict[str, Any]]) -> None:
@@ -18,11 +19,15 @@ def note_reading(connection: Connection[Any], actor_id: str, subject: str, items
     positions = [item["position"] for item in items if _has_words(item)]
     if not positions:
         return
-    subject += f" at positions {min(positions)}..{max(positions)}"
+    note_access(connection, actor_id, READ_TEXTS, f"{subject} at positions {min(positions)}..{max(positions)}")
+
+
+def note_access(connection: Connection[Any], actor_id: str, action: str, subject: str) -> None:
+    """Keep that the actor was shown what `subject` names; one row, without waiting for the disk."""
     connection.execute(
         "INSERT INTO people.access_log (actor_id, action, subject)"
         " SELECT %s, %s, %s FROM set_config('synchronous_commit', 'off', true)",
-        [actor_id, READ_TEXTS, subject],
+        [actor_id, action, subject],
         prepare=True,
     )
 

@@ -21,7 +21,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from api import commands, documentation
-from api.access import note_reading
+from api.access import READ_TEXTS, note_access, note_reading
 from api.auth import Scope, authenticate
 from api.bodies import json_object
 from api.door import knock
@@ -74,6 +74,8 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
                     asked = schema.read(request)
                     moment = moment_of(connection, request, asked, now, heads, here.settings)
                     found = show(connection, moment, **path, **besides_moment(asked))
+                    if has_texts and found is not None:
+                        note_access(connection, caller.actor.id, READ_TEXTS, request.path)
                 if found is None:
                     raise nothing_here(path)
                 headers = next_page(found.get("next"))

@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from api import documentation
-from api.access import note_reading
+from api.access import EXPORTED_LINES, note_access, note_reading
 from api.auth import Scope, authenticate
 from api.endpoints import Routes, next_address
 from api.fields import MOST_POSITION, Count, Id, Words
@@ -62,6 +62,9 @@ def list_events() -> Response:
         is_raw = request.accept_mimetypes.best_match([JSON, NDJSON]) == NDJSON
         items = [] if is_raw else _with_texts(connection, rows)
         note_reading(connection, caller.actor.id, request.path, items)
+        if is_raw and rows:
+            span = f"{request.path} at positions {rows[0]['position']}..{rows[-1]['position']}"
+            note_access(connection, caller.actor.id, EXPORTED_LINES, span)
     last = rows[-1]["position"] if rows else asked["after_position"]
     headers = {"Okr-Position": str(last), "Cache-Control": "private, no-cache", "Vary": "Accept"}
     if has_more:

@@ -19,12 +19,12 @@ from eventsourcing.application import AggregateNotFoundError, Application
 from domain.checkin import ScoreKind, StatedStatus
 from domain.command import Command
 from domain.cycle import Cycle, CycleTerms
-from domain.errors import Breach, Conflict, Forbidden, Stale, Unknown, conflict
+from domain.errors import Breach, Conflict, Stale, Unknown, conflict
 from domain.feed import Feed, FeedGapFound
 from domain.feeds.definition import FeedDefinition
-from domain.key_result import KeyResult, OverrideUntil, Terms
+from domain.key_result import KeyResult, KeyResultDrafted, KeyResultState, OverrideUntil, Terms
 from domain.measurement import Measurement
-from domain.objective import Objective, Wording
+from domain.objective import Objective, ObjectiveDrafted, Wording
 from domain.stream import Aggregate, Event
 from domain.team import Team
 
@@ -135,7 +135,7 @@ class OkrLedger(Application[UUID]):
             objective, cycle = self._held_objective(id, by)
             by.must_be_one_of(self._responsible(objective), "commit it")
             objective.commit()
-            drafts = [kr for kr in self._key_results(id) if kr.state.value == "draft"]
+            drafts = [kr for kr in self._key_results(id) if kr.state is KeyResultState.DRAFT]
             for key_result in drafts:
                 key_result.commit(by, cycle)
             return self._save(by, objective, *drafts)
@@ -202,7 +202,7 @@ class OkrLedger(Application[UUID]):
     def draft_key_result(self, id: UUID, objective_id: UUID, terms: Terms, by: Command) -> Outcome:
         with self.record.transaction():
             objective, cycle = self._held_objective(objective_id, None)
-            if objective.state.value in ("replaced", "dropped"):
+            if objective.is_ended:
                 conflict("objective_ended", f"this objective is {objective.state}: it takes no more key results")
             key_result = self._new(KeyResult, id)
             key_result.draft(objective_id, terms, cycle)
@@ -212,8 +212,18 @@ class OkrLedger(Application[UUID]):
         return self._change(id, by, lambda kr, cycle: kr.revise(changes, cycle), anybody=True)
 
     def commit_key_result(self, id: UUID, by: Command) -> Outcome:
-        """Commit one that was drafted after its objective's commitment, or a successor."""
-        return self._change(id, by, lambda kr, cycle: kr.commit(by, cycle))
+        """Commit one that was drafted after its objective's commitment, or a successor.
+
+        Whoever answers for the objective decides, since its attainment follows from it.
+        """
+        with self.record.transaction():
+            key_result, cycle = self._held_key_result(id, by)
+            objective = self._load(Objective, key_result.objective_id)
+            by.must_be_one_of(self._responsible(objective), "commit it")
+            if not objective.is_live:
+                conflict("objective_not_committed", f"its objective is {objective.state}: commit that first")
+            key_result.commit(by, cycle)
+            return self._save(by, key_result)
 
     def rephrase_key_result(self, id: UUID, title: str, by: Command) -> Outcome:
         return self._change(id, by, lambda kr, _: kr.rephrase(title, by))
@@ -281,7 +291,7 @@ class OkrLedger(Application[UUID]):
     def override(
         self, id: UUID, value: Decimal, by: Command, *, until: OverrideUntil, until_on: date | None = None
     ) -> Outcome:
-        return self._change(id, by, lambda kr, _: kr.override(value, by, until=until, until_on=until_on))
+        return self._change(id, by, lambda kr, cycle: kr.override(value, by, cycle, until=until, until_on=until_on))
 
     def lift_override(self, id: UUID, by: Command) -> Outcome:
         return self._change(id, by, lambda kr, _: kr.lift_override(by))
@@ -348,8 +358,9 @@ class OkrLedger(Application[UUID]):
     def define_feed(self, id: UUID, definition: FeedDefinition, by: Command) -> Outcome:
         """Bind messages to a key result that takes values and has no feed yet."""
         with self.record.transaction():
-            key_result, _ = self._held_key_result(definition.key_result, None, field="key_result")
-            if key_result.state.value in ("replaced", "dropped"):
+            # Exclusively, or two could each find the key result without a feed.
+            key_result, _ = self._held_key_result(definition.key_result, None, field="key_result", exclusive=True)
+            if key_result.is_ended:
                 conflict("key_result_ended", f"this key result is {key_result.state}", "key_result")
             if key_result.terms.milestones:
                 conflict("measured_by_milestones", "a key result of milestones takes no values", "key_result")
@@ -371,7 +382,11 @@ class OkrLedger(Application[UUID]):
         return self._change_feed(id, by, Feed.resume)
 
     def find_gap(self, id: UUID, gap: FeedGapFound, by: Command) -> Outcome:
-        return self._change_feed(id, by, lambda feed: feed.find_gap(gap))
+        """Record messages that are lost to a feed, within the open transaction of whoever found out."""
+        with self.record.transaction():
+            feed = self._load(Feed, id, by)
+            feed.find_gap(gap)
+            return self._save(by, feed)
 
     def record_measurements(self, measurements: Iterable[Measurement], by: Command) -> list[int]:
         """Save what feeds measured, within the open transaction of the batch; the positions, in order."""
@@ -379,7 +394,10 @@ class OkrLedger(Application[UUID]):
         return [recording.notification.id for recording in recordings]
 
     def _change_feed(self, id: UUID, by: Command, decide: Callable[[Feed], None]) -> Outcome:
+        """Exclusively: a batch that is being taken in ends before the feed changes, and the next one sees it."""
         with self.record.transaction():
+            key_result_id = self._load(Feed, id).key_result_id
+            self._hold_open(self._load(KeyResult, key_result_id).cycle_id, exclusive=True)
             feed = self._load(Feed, id, by)
             decide(feed)
             return self._save(by, feed)
@@ -427,8 +445,8 @@ class OkrLedger(Application[UUID]):
         position = recordings[-1].notification.id if recordings else None
         return Outcome(first.id, first.version, position)
 
-    def _hold_open(self, cycle_id: UUID, *, field: str | None = "cycle_id") -> CycleTerms:
-        cycle = self.record.hold_cycle(cycle_id)
+    def _hold_open(self, cycle_id: UUID, *, field: str | None = "cycle_id", exclusive: bool = False) -> CycleTerms:
+        cycle = self.record.hold_cycle(cycle_id, exclusive=exclusive)
         if cycle is None:
             _unknown("cycle", cycle_id, field)
         cycle.must_be_open()
@@ -440,10 +458,10 @@ class OkrLedger(Application[UUID]):
         return self._load(Objective, id, by), cycle
 
     def _held_key_result(
-        self, id: UUID, by: Command | None, *, field: str | None = None
+        self, id: UUID, by: Command | None, *, field: str | None = None, exclusive: bool = False
     ) -> tuple[KeyResult, CycleTerms]:
         key_result = self._load(KeyResult, id, by, field=field)
-        return key_result, self._hold_open(key_result.cycle_id)
+        return key_result, self._hold_open(key_result.cycle_id, exclusive=exclusive)
 
     def _change_objective(
         self, id: UUID, by: Command, decide: Callable[[Objective], None], *, anybody: bool = False
@@ -478,7 +496,8 @@ class OkrLedger(Application[UUID]):
         if wording.team_id is not None:
             self._load(Team, wording.team_id, field="team_id")
         for supported in wording.supports or ():
-            if next(iter(self.events.get(supported, limit=1)), None) is None:
+            first: Any = next(iter(self.events.get(supported, limit=1)), None)
+            if first is None or not isinstance(first.fact, ObjectiveDrafted | KeyResultDrafted):
                 _unknown("objective or key result", supported, "supports")
 
     def _responsible(self, objective: Objective) -> set[str]:
@@ -520,6 +539,3 @@ def _name(kind: type[Aggregate]) -> str:
 
 def _unknown(what: str, id: UUID, field: str | None = None) -> NoReturn:
     raise Unknown(Breach(field, "unknown", f"there is no {what} {id}"))
-
-
-__all__ = ["Forbidden", "OkrLedger", "Outcome", "Record"]

@@ -14,6 +14,8 @@ from domain.stream import Aggregate, Fact, fact
 from domain.words import title
 
 LONGEST_CYCLE = timedelta(days=366 * 2)
+EARLIEST_DAY, LATEST_DAY = date(1990, 1, 1), date(2199, 12, 31)
+"""The days that a cycle may have: each of them begins and ends in every time zone."""
 
 
 class CycleState(StrEnum):
@@ -91,6 +93,8 @@ class Cycle(Aggregate):
         name = title(name, "name", breaches)
         if ends_on <= starts_on:
             breaches.add("ends_on", "cycle_dates", "ends_on must be after starts_on")
+        elif starts_on < EARLIEST_DAY or ends_on > LATEST_DAY:
+            breaches.add("starts_on", "calendar", f"a cycle lies between {EARLIEST_DAY} and {LATEST_DAY}")
         elif ends_on - starts_on > LONGEST_CYCLE:
             breaches.add("ends_on", "cycle_length", "a cycle lasts at most two years")
         try:

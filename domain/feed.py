@@ -66,9 +66,18 @@ class FeedGapFound(Fact):
 class Feed(Aggregate):
     """Decisions about a feed."""
 
-    definition: FeedDefinition
+    name: str
+    key_result_id: UUID
     revision: int
     is_paused: bool
+    _mapping: dict[str, Any]
+
+    @property
+    def definition(self) -> FeedDefinition:
+        """The mapping in force. `BadDefinition` if today's rules no longer take what was recorded under older ones;
+        the feed itself is loaded all the same, and can be revised.
+        """
+        return parse_definition(self._mapping)
 
     def define(self, definition: FeedDefinition) -> None:
         """Bind messages to a key result. What cannot be read as a definition never gets here."""
@@ -78,16 +87,17 @@ class Feed(Aggregate):
 
     def revise(self, definition: FeedDefinition) -> None:
         """Change the mapping; name and key result stay. The same definition again changes nothing."""
-        if definition.name != self.definition.name:
+        if definition.name != self.name:
             invalid("name", "unchangeable", "a feed keeps its name")
-        if definition.key_result != self.definition.key_result:
+        if definition.key_result != self.key_result_id:
             invalid(
                 "key_result",
                 "unchangeable",
                 "a feed keeps its key result: define another feed for another one",
             )
-        if definition != self.definition:
-            self._happens(FeedRevised(revision=self.revision + 1, definition=definition.to_mapping()))
+        mapping = definition.to_mapping()
+        if mapping != self._mapping:
+            self._happens(FeedRevised(revision=self.revision + 1, definition=mapping))
 
     def pause(self) -> None:
         if self.is_paused:
@@ -106,11 +116,13 @@ class Feed(Aggregate):
     def _apply(self, fact: Fact) -> None:
         match fact:
             case FeedDefined():
-                self.definition = parse_definition(fact.definition)
+                self.name = fact.name
+                self.key_result_id = fact.key_result_id
+                self._mapping = fact.definition
                 self.revision = 1
                 self.is_paused = False
             case FeedRevised():
-                self.definition = parse_definition(fact.definition)
+                self._mapping = fact.definition
                 self.revision = fact.revision
             case FeedPaused():
                 self.is_paused = True

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from domain.checkin import ScoreKind, StatedStatus, check_in_texts, checked_confidence, checked_points
 from domain.command import Command, opaque_id
-from domain.cycle import CycleTerms
+from domain.cycle import EARLIEST_DAY, CycleTerms
 from domain.errors import Breach, Breaches, Forbidden, conflict, invalid
 from domain.measures import Direction
 from domain.stream import Aggregate, Event, Fact, Text, fact
@@ -299,7 +299,9 @@ def _check_deadline(deadline: date, cycle: CycleTerms, breaches: Breaches) -> No
 
 
 def not_in_future(effective_at: datetime, by: Command, field: str = "effective_at") -> datetime:
-    """The moment itself; `Invalid` when it has not come yet."""
+    """The moment itself; `Invalid` when it has not come yet, or lies before anything that is measured here."""
+    if effective_at.date() < EARLIEST_DAY:
+        invalid(field, "calendar", f"{field} lies after {EARLIEST_DAY}")
     if effective_at > by.now:
         invalid(field, "not_in_future", f"{field} must not lie in the future")
     return effective_at
@@ -326,6 +328,11 @@ class KeyResult(Aggregate):
         self.reached: set[int] = set()
         self.target_set_by = 0
         self.corrected: dict[int, Decimal] = {}
+
+    @property
+    def is_ended(self) -> bool:
+        """Replaced or dropped: nothing happens to it any more."""
+        return self.state in (KeyResultState.REPLACED, KeyResultState.DROPPED)
 
     @property
     def is_live(self) -> bool:
@@ -414,6 +421,8 @@ class KeyResult(Aggregate):
         breaches = Breaches()
         _check_deadline(deadline, cycle, breaches)
         breaches.refuse_if_any()
+        if cycle.deadline_at(deadline) <= by.now:
+            invalid("deadline", "deadline_passed", "a deadline is moved to a day that has not passed")
         if effective_at is not None:
             not_in_future(effective_at, by)
         self._must_differ("deadline", self.terms.deadline, deadline)
@@ -477,6 +486,7 @@ class KeyResult(Aggregate):
         self,
         value: Decimal,
         by: Command,
+        cycle: CycleTerms,
         *,
         until: OverrideUntil = OverrideUntil.STICKY,
         until_on: date | None = None,
@@ -486,7 +496,9 @@ class KeyResult(Aggregate):
         by.must_give_words()
         if (until is OverrideUntil.DATE) is not (until_on is not None):
             invalid("until", "until", "until is sticky, next-message or a day")
-        if until_on is not None and until_on < by.now.date():
+        if until_on is not None and until_on > cycle.ends_on:
+            invalid("until", "until_in_cycle", f"an override ends with the cycle, on {cycle.ends_on}, at the latest")
+        if until_on is not None and cycle.deadline_at(until_on) <= by.now:
             invalid("until", "not_in_past", "the day until which an override holds has not passed")
         self._happens(ProgressOverridden(value=value, effective_at=by.now, until=until, until_on=until_on))
 

@@ -175,11 +175,11 @@ def weighted_mean(items: Sequence[tuple[Decimal, Decimal | None]]) -> Decimal | 
     """The mean over (figure, weight). Weights are a ratio and need not sum to anything.
 
     Without any weight all count the same. Where only some have one, each of the others counts as the mean of
-    those given, so that a forgotten weight neither hides a figure nor lets it rule. None where the weights
-    sum to zero or there is nothing.
+    those given above zero, so that a forgotten weight neither hides a figure nor lets it rule. None where all
+    have weight zero or there is nothing.
     """
     with localcontext(CONTEXT):
-        given = [weight for _, weight in items if weight is not None]
+        given = [weight for _, weight in items if weight]
         usual = sum(given, _NONE) / len(given) if given else _ALL
         weights = [usual if weight is None else weight for _, weight in items]
         whole = sum(weights, _NONE)

@@ -142,6 +142,11 @@ class Objective(Aggregate):
         self.state = ObjectiveState.DRAFT
 
     @property
+    def is_ended(self) -> bool:
+        """Replaced or dropped: nothing happens to it any more."""
+        return self.state in (ObjectiveState.REPLACED, ObjectiveState.DROPPED)
+
+    @property
     def is_live(self) -> bool:
         """Committed and not ended."""
         return self.state in (ObjectiveState.COMMITTED, ObjectiveState.SCORED)

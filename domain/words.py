@@ -26,7 +26,8 @@ def title(value: str, field: str, breaches: Breaches, *, limit: int = TITLE_LENG
 
 def words(value: str | None, field: str) -> Text | None:
     """Free text of a person, None where nothing was said; `Invalid` past 10,000 characters or with NUL."""
-    if value is None or not value.strip():
+    if value is None or all(c.isspace() or unicodedata.category(c) == "Cf" for c in value):
+        # Cf: what has no width, such as U+200B.
         return None
     if len(value) > TEXT_LENGTH:
         invalid(field, "length", f"{field} has at most {TEXT_LENGTH} characters")

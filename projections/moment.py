@@ -75,15 +75,18 @@ def resolve(
     """
     _check(now, as_of, as_of_position, effective_at)
     if as_of is not None:
-        clock, position = as_of.astimezone(UTC), _position_at(connection, as_of)
+        clock = as_of.astimezone(UTC)
+        # In this order: once the ledger is past the clock, no fact can come that the position would miss.
+        is_final = _is_past(connection, clock)
+        position = _position_at(connection, as_of)
     elif as_of_position is not None:
         clock, position = _recorded_at(connection, as_of_position), as_of_position
+        is_final = _is_past(connection, clock)
     else:
         return Moment(reached(connection), now, effective_at)
     if not wait_for(connection, position, PATIENCE_S):
         raise ViewsBehind(f"the views have not reached position {position}")
-    is_final = _row(connection, "SELECT recorded_at > %s AS is_final FROM ledger.head", clock)
-    return Moment(position, clock, effective_at, is_now=False, is_final=is_final is not None and is_final["is_final"])
+    return Moment(position, clock, effective_at, is_now=False, is_final=is_final)
 
 
 def _check(now: datetime, as_of: datetime | None, as_of_position: int | None, effective_at: datetime | None) -> None:
@@ -94,6 +97,11 @@ def _check(now: datetime, as_of: datetime | None, as_of_position: int | None, ef
             raise BadMoment(f"{name} needs an offset from UTC")
         if moment is not None and moment > now:
             raise FutureMoment(f"{name} lies in the future")
+
+
+def _is_past(connection: Connection[DictRow], clock: datetime) -> bool:
+    """Whether the ledger holds a fact that was recorded later."""
+    return _row(connection, "SELECT FROM ledger.head WHERE recorded_at > %s", clock) is not None
 
 
 def _position_at(connection: Connection[DictRow], as_of: datetime) -> int:

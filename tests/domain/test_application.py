@@ -162,7 +162,9 @@ def test_a_replacement_ends_one_and_drafts_the_other(quarter: Quarter) -> None:
     quarter.okr.replace_key_result(quarter.key_result, successor, quarter.terms(title="Repurchase rate"), by("lead"))
     assert quarter.state().state is KeyResultState.REPLACED
     assert quarter.okr.load(KeyResult, successor).state is KeyResultState.DRAFT
-    quarter.okr.commit_key_result(successor, by("anna"))
+    with pytest.raises(Forbidden):
+        quarter.okr.commit_key_result(successor, by("anna"))
+    quarter.okr.commit_key_result(successor, by("owner"))
 
 
 def test_the_key_results_of_a_dropped_objective_are_dropped_with_it(quarter: Quarter) -> None:

@@ -84,3 +84,8 @@ def test_a_team_is_formed() -> None:
     )
     given(Team).when(lambda team: team.form(name=" ")).refuses("not_empty", "name")
     given(Team).when(lambda team: team.form(name="Sales", lead_id="a b")).refuses("opaque_id", "lead_id")
+
+
+@pytest.mark.parametrize(("first", "last"), [(date(9999, 10, 1), date(9999, 12, 31)), (date(1, 1, 1), date(1, 3, 1))])
+def test_a_cycle_lies_where_every_day_has_an_end(first: date, last: date) -> None:
+    given(Cycle).when(opening(starts_on=first, ends_on=last)).refuses("calendar", "starts_on")

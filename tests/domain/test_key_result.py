@@ -318,21 +318,32 @@ class TestProgress:
 class TestOverride:
     def test_it_stands_until_lifted(self) -> None:
         fact = k.ProgressOverridden(value=D(9), effective_at=NOW, until=OverrideUntil.STICKY)
-        given(KeyResult, *COMMITTED).when(lambda kr: kr.override(D(9), by())).then(fact)
+        given(KeyResult, *COMMITTED).when(lambda kr: kr.override(D(9), by(), CYCLE)).then(fact)
         given(KeyResult, *COMMITTED, fact).when(lambda kr: kr.lift_override(by())).then(k.OverrideLifted())
         given(KeyResult, *COMMITTED).when(lambda kr: kr.lift_override(by())).refuses("not_overridden")
 
     def test_it_needs_words_but_no_code(self) -> None:
-        given(KeyResult, *COMMITTED).when(lambda kr: kr.override(D(9), by(why=Why()))).refuses("reason_required")
-        given(KeyResult, *COMMITTED).when(lambda kr: kr.override(D(9), by(why=Why(text=Text("CRM is late"))))).then(
-            k.ProgressOverridden(value=D(9), effective_at=NOW, until=OverrideUntil.STICKY)
-        )
+        given(KeyResult, *COMMITTED).when(lambda kr: kr.override(D(9), by(why=Why()), CYCLE)).refuses("reason_required")
+        given(KeyResult, *COMMITTED).when(
+            lambda kr: kr.override(D(9), by(why=Why(text=Text("CRM is late"))), CYCLE)
+        ).then(k.ProgressOverridden(value=D(9), effective_at=NOW, until=OverrideUntil.STICKY))
+
+    def test_its_last_day_lies_in_the_cycle_and_ends_in_its_time_zone(self) -> None:
+        def until(day: date, now: datetime) -> Any:
+            return given(KeyResult, *COMMITTED).when(
+                lambda kr: kr.override(D(9), by(now=now), CYCLE, until=OverrideUntil.DATE, until_on=day)
+            )
+
+        until(date(9999, 12, 31), NOW).refuses("until_in_cycle", "until")
+        # 20:00 UTC is 04:00 of the next day in Shanghai.
+        until(date(2026, 11, 1), datetime(2026, 11, 1, 20, tzinfo=UTC)).refuses("not_in_past", "until")
+        assert until(date(2026, 11, 2), datetime(2026, 11, 1, 20, tzinfo=UTC)).refusal is None
 
     def test_a_day_that_has_passed_is_refused(self) -> None:
         given(KeyResult, *COMMITTED).when(
-            lambda kr: kr.override(D(9), by(), until=OverrideUntil.DATE, until_on=date(2026, 10, 31))
+            lambda kr: kr.override(D(9), by(), CYCLE, until=OverrideUntil.DATE, until_on=date(2026, 10, 31))
         ).refuses("not_in_past", "until")
-        given(KeyResult, *COMMITTED).when(lambda kr: kr.override(D(9), by(), until=OverrideUntil.DATE)).refuses(
+        given(KeyResult, *COMMITTED).when(lambda kr: kr.override(D(9), by(), CYCLE, until=OverrideUntil.DATE)).refuses(
             "until", "until"
         )
 
@@ -387,7 +398,7 @@ DECISIONS: dict[str, Callable[[KeyResult, Decimal, date], None]] = {
     "deadline": lambda kr, n, day: kr.adjust_deadline(day, by(), CYCLE),
     "owner": lambda kr, n, day: kr.change_owner(f"u{n % 3}", by()),
     "progress": lambda kr, n, day: kr.record_progress(n, by()),
-    "override": lambda kr, n, day: kr.override(n, by()),
+    "override": lambda kr, n, day: kr.override(n, by(), CYCLE),
     "lift": lambda kr, n, day: kr.lift_override(by()),
     "score": lambda kr, n, day: kr.score(n, ScoreKind.SELF, by()),
     "check in": lambda kr, n, day: kr.check_in(progress="p", confidence=int(n)),

@@ -231,7 +231,8 @@ def test_a_key_result_of_weight_zero_counts_nothing() -> None:
 def test_without_any_weight_to_count_there_is_no_figure() -> None:
     assert objective_attainment([]) is None
     assert objective_attainment([(D(1), D(0)), (D(1), D(0))]) is None
-    assert objective_attainment([(D(1), D(0)), (D(1), None)]) is None
+    # A weight of zero says nothing of the weights that were not given.
+    assert objective_attainment([(D(1), D(0)), (D("0.5"), None)]) == Roll(D("0.5"), D("0.5"))
 
 
 shares = st.decimals(-2, 3, places=3)

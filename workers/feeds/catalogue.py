@@ -104,7 +104,7 @@ def _load(ledger: OkrLedger, feed_id: UUID) -> LiveFeed:
     # Whoever ends the key result from here on finds the row; whoever did before is found now.
     with transaction(ledger) as connection:
         totals.hold(connection, [key_result.id])
-        if not ledger.load(KeyResult, key_result.id).is_live:
+        if ledger.load(KeyResult, key_result.id).is_ended:
             totals.end(connection, key_result.id)
     return LiveFeed(
         id=feed.id,
