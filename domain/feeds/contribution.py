@@ -44,8 +44,7 @@ class Dead(Exception):
         super().__init__(f"{self.stage}: {self.reason}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contribution:
+class Contribution(NamedTuple):
     """`part` is numerator or denominator of a ratio, else empty. `value` is None where it retracts.
 
     `effective_at`: UTC; when it was true in the business, or, with `is_arrival`, when the broker took the message.
@@ -63,8 +62,7 @@ class Contribution:
     message_sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tombstone:
+class Tombstone(NamedTuple):
     """The entity is gone as of this place: what stood before it in the same partition no longer counts."""
 
     part: str
@@ -93,7 +91,7 @@ class Standing:
         """The contribution that counts; without value where a tombstone came after it."""
         newest = self.newest
         if newest and any(place[:3] == newest.place[:3] and place > newest.place for place in self.tombstones):
-            return replace(newest, value=None)
+            return newest._replace(value=None)
         return newest
 
 

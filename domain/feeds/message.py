@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -12,8 +12,7 @@ class Undecodable(ValueError):
     """The message is not what its format promises. The text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message as the broker carries it.
 
     `epoch` names the life of the topic: a topic that is deleted and created again starts a new one.

@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from domain.feeds.contribution import MAX_ENTITY, Contribution, Dead, Ignored, Place, Stage, Tombstone
@@ -201,9 +202,9 @@ class _Reading:
             if event.is_deletion:
                 return None
             raise Unfit(f"order: {self.feed.order[order.index(None)].text} is null or missing")
-        tie = (message.epoch_number, message.offset, message.partition, message.topic, self.index)
+        life, place = _tie(message.epoch_number, message.partition, message.topic, self.index)
         try:
-            return version_text((*order, *tie))
+            return f"{version_text(order)}{life}{version_text((message.offset,))}{place}"
         except Unfit as error:
             raise Unfit(f"order: {error}") from None
 
@@ -236,6 +237,12 @@ class _Reading:
         return hashlib.sha256(self.message.value or b"").hexdigest()
 
 
+@lru_cache(maxsize=4_096)
+def _tie(epoch_number: int, partition: int, topic: str, index: int) -> tuple[str, str]:
+    """What stands before and after the offset in every version of a place."""
+    return version_text((epoch_number,)), version_text((partition, topic, index))
+
+
 def _unknown(error: ColumnNotSent) -> Ignored:
     return Ignored(f"{error}: what was known before still holds")
 
@@ -265,7 +272,7 @@ def _value(value: CompiledValue | None, feed: CompiledFeed, fields: dict[str, An
         given = number_from_text(given)
     number = Decimal(as_number(given))
     if -_LARGEST < number < _LARGEST:
-        number = Decimal(number_text(number.quantize(_STEP, context=ARITHMETIC)))
+        number = _plainest(number)
     if not -_LARGEST < number < _LARGEST:  # also after rounding
         raise Unfit("value: the number has more than 26 digits before the point")
     if rule.type is ValueType.INTEGER and number != number.to_integral_value():
@@ -273,6 +280,14 @@ def _value(value: CompiledValue | None, feed: CompiledFeed, fields: dict[str, An
     if (rule.min is not None and number < rule.min) or (rule.max is not None and number > rule.max):
         raise Unfit(f"value: {shortened(number)} is outside {rule.min} to {rule.max}")
     return number
+
+
+def _plainest(number: Decimal) -> Decimal:
+    """The number with 12 digits after the point at most, and no zeros at its end."""
+    shortest = number.normalize(ARITHMETIC)
+    if shortest and -12 <= shortest.as_tuple().exponent <= 0:  # type: ignore[operator]
+        return shortest
+    return Decimal(number_text(number.quantize(_STEP, context=ARITHMETIC)))
 
 
 def _may_be_base64(text: str) -> bool:

@@ -4,6 +4,7 @@ Inside, a moment is a whole number of nanoseconds since 1970 in UTC: systems sen
 """
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -28,6 +29,8 @@ _ISO = re.compile(
     r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9})[0-9]*)?)?"
     r" ?(Z|z|UTC|GMT|([+-])([0-9]{2}):?([0-9]{2})?))?"
 )
+_USUAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{3}(?:[0-9]{3})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})")
+"""What `datetime` reads alike, and faster."""
 _EARLIEST, _LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
@@ -76,6 +79,10 @@ def business_time(moment: int) -> datetime:
 
 
 def _from_text(value: str) -> int:
+    if _USUAL.fullmatch(value):
+        with suppress(ValueError):
+            since = datetime.fromisoformat(value) - _EPOCH
+            return ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1_000
     match = _ISO.fullmatch(value)
     if match is None:
         raise Unfit(f"{shortened(value)} is no time with an offset, such as 2025-03-31T15:12:00Z")

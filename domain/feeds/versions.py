@@ -15,16 +15,21 @@ from domain.feeds.values import NUMBERS, Unfit, as_number, kind, shortened
 
 MAX_TEXT = 256
 
+_SMALL = 10**18  # the usual numbers, offsets and sequences, have a short way of their own
+
 _ESCAPES = str.maketrans({chr(code): "!" + chr(code + 0x30) for code in range(1, 0x22)})
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
 
 
 def version_text(parts: Iterable[Any]) -> str:
     """The parts as one sortable text. `Unfit` for a part that is neither number nor text, or is too long."""
-    return "".join(f"{_part(part)} " for part in parts)
+    return "".join([f"{_part(part)} " for part in parts])
 
 
 def _part(part: Any) -> str:
+    if part.__class__ is int and 0 < part < _SMALL:
+        digits = str(part)
+        return f"p{999 + len(digits)}{digits.rstrip('0')}"
     if isinstance(part, str):
         return _text(part)
     if isinstance(part, NUMBERS) and not isinstance(part, bool):

@@ -101,3 +101,21 @@ def test_only_a_time_with_its_offset_looks_like_a_moment() -> None:
     assert not looks_like_a_moment("2021-04-28")
     assert not looks_like_a_moment("2021-04-28T21:50:00")
     assert not looks_like_a_moment("v2021")
+
+
+@given(
+    st.from_regex(
+        r"\A(19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{3}([0-9]{3})?)?",
+        fullmatch=True,
+    ),
+    st.from_regex(r"\AZ|[+-][0-2][0-9]:[0-7][0-9]", fullmatch=True),
+)
+def test_the_fast_way_reads_like_the_slow_one(time: str, offset: str) -> None:
+    def read(text: str) -> int | str:
+        try:
+            return nanoseconds(text)
+        except Unfit as error:
+            return str(error).replace(text, "")
+
+    # With a blank for the T only the slow way reads it.
+    assert read(time + offset) == read(time.replace("T", " ") + offset)

@@ -90,3 +90,8 @@ def test_the_form_of_a_version_is_for_ever() -> None:
 def test_what_cannot_be_compared_is_refused(part: Any) -> None:
     with pytest.raises(Unfit):
         version_text([part])
+
+
+@given(st.integers(min_value=-(10**20), max_value=10**20))
+def test_a_whole_number_has_one_spelling(number: int) -> None:
+    assert version_text([number]) == version_text([Decimal(number)])
