@@ -220,8 +220,8 @@ class OkrLedger(Application[UUID]):
             key_result, cycle = self._held_key_result(id, by)
             objective = self._load(Objective, key_result.objective_id)
             by.must_be_one_of(self._responsible(objective), "commit it")
-            if not objective.is_live:
-                conflict("objective_not_committed", f"its objective is {objective.state}: commit that first")
+            if objective.is_ended:
+                conflict("objective_ended", f"its objective is {objective.state}")
             key_result.commit(by, cycle)
             return self._save(by, key_result)
 
