@@ -3,6 +3,7 @@
 
 VENV ?= .venv
 BIN := $(VENV)/bin
+DATA := $(or $(OKR_DATA_DIR),var)
 SUM := $(shell cksum < pyproject.toml | cut -d' ' -f1)
 RUNTIME := $(VENV)/.runtime-$(SUM)
 DEVELOPMENT := $(VENV)/.development-$(SUM)
@@ -39,9 +40,9 @@ migrate: $(RUNTIME) ## Bring the database that OKR_DATABASE_URL names to this pr
 	$(BIN)/okr migrate
 
 clean-data: ## Throw away the trial's data (the database, the token, the logs)
-	@if [ -e var/run/up.pid ] && kill -0 "$$(cat var/run/up.pid)" 2>/dev/null; then \
-	  echo "okr up is running on it (process $$(cat var/run/up.pid)): stop it first." >&2; exit 1; fi
-	rm -rf var
+	@if [ -e "$(DATA)/run/up.pid" ] && kill -0 "$$(cat "$(DATA)/run/up.pid")" 2>/dev/null; then \
+	  echo "okr up is running on it (process $$(cat "$(DATA)/run/up.pid")): stop it first." >&2; exit 1; fi
+	rm -rf "$(DATA)"
 
 clean: ## Throw away the environment and what tools left behind
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -65,6 +65,9 @@ class Timekeeper(threading.Thread):
                 self._stand_by_and_keep_time()
             except (PersistenceError, psycopg.Error) as error:
                 LOG.warning("timekeeper: the database is away: %s", error)
+            except Exception:
+                # One thing that cannot be reckoned must not silence the clock of all the others for good.
+                LOG.exception("timekeeper: failed, and tries again")
             self._end_asked.wait(BACK_OFF)
 
     def _stand_by_and_keep_time(self) -> None:
