@@ -28,7 +28,10 @@ CREATE TABLE feeds.offsets (
 -- The newest contribution of each entity, also where it is in no fact yet: `valid_from` is the version of the fact
 -- that takes it in, the one after the measurement's last while there is none. `value` is null where it retracts.
 -- Without `version` nothing is known of the entity but the tombstones: [topic, epoch, partition, offset] of the
--- last in each partition.
+-- last in each partition. `first_fact` is the first fact that took a contribution of the entity in.
+--
+-- Most updates change no indexed column, and so touch no index: `timed_at`, the time of a contribution that counts, is
+-- filled only for feeds whose aggregate looks at time, and `valid_from` is in no index.
 CREATE TABLE feeds.contributions (
     feed_id        uuid    NOT NULL,
     part           text    NOT NULL COLLATE "C",
@@ -44,10 +47,12 @@ CREATE TABLE feeds.contributions (
     message_sha256 bytea,
     tombstones     jsonb,
     valid_from     integer NOT NULL,
+    first_fact     integer,
+    timed_at       timestamptz,
     PRIMARY KEY (feed_id, part, entity)
-) WITH (fillfactor = 80);
-CREATE INDEX contributions_effective_at ON feeds.contributions (feed_id, part, effective_at) WHERE value IS NOT NULL;
-CREATE INDEX contributions_valid_from ON feeds.contributions (feed_id, valid_from);
+) WITH (fillfactor = 70);
+CREATE INDEX contributions_timed_at ON feeds.contributions (feed_id, part, timed_at) WHERE timed_at IS NOT NULL;
+CREATE INDEX contributions_first_fact ON feeds.contributions (feed_id, first_fact);
 
 -- Contributions as they stood in the facts from `valid_from` up to, not including, `valid_to`.
 CREATE TABLE feeds.past_contributions (
@@ -67,7 +72,7 @@ CREATE TABLE feeds.past_contributions (
     valid_to       integer     NOT NULL CHECK (valid_to > valid_from),
     PRIMARY KEY (feed_id, part, entity, valid_from)
 );
-CREATE INDEX past_contributions_valid_from ON feeds.past_contributions (feed_id, valid_from);
+CREATE INDEX past_contributions_valid_to ON feeds.past_contributions (feed_id, valid_to);
 
 -- One row for each key result that a feed measures: locked before what the contributions make is reckoned.
 CREATE TABLE feeds.totals (

@@ -75,6 +75,7 @@ class Workplace:
             Wording(title="Growth", owner_id="anna", level=Level.COMPANY),
             by(),
         )
+        okr.commit_objective(self.objective, by())
 
     def key_result(self) -> UUID:
         """A committed key result of its own."""

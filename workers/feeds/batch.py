@@ -25,6 +25,7 @@ from workers.feeds.contributions import Interleaved, LifeIds, take_in
 from workers.feeds.database import clock, transaction
 from workers.feeds.measuring import News, counts, measure, save
 from workers.feeds.reading import Share, is_ignored
+from workers.feeds.tallies import looks_at_time
 from workers.feeds.totals import Totals
 
 MOST_ATTEMPTS = 20
@@ -97,9 +98,10 @@ def _apply_once(
     shares: Sequence[Share],
     life_ids: LifeIds,
 ) -> Applied:
+    cycles = _hold_cycles(ledger, shares)
+    # A feed changes under an exclusive lock of its cycle: from here on it stays as it is.
     if not catalogue.is_current(connection):
         raise Outdated("a feed was changed")
-    cycles = _hold_cycles(ledger, shares)
     stands = {stand: moves for share in shares for stand, moves in share.stands().items()}
     offsets.hold(connection, {stand: began for stand, (began, _) in stands.items()})
     key_results = [share.feed.key_result_id for share in shares]
@@ -150,7 +152,14 @@ def _take_in(connection: Connection[DictRow], share: Share, row: Totals, cycle: 
     taken = [outcome for _, outcome in reads if not isinstance(outcome, Dead)]
     ignored = sum(is_ignored(outcomes) for outcomes in taken)
     arriving = (outcome for outcomes in taken for outcome in outcomes if isinstance(outcome, Contribution | Tombstone))
-    changes = take_in(connection, share.feed.id, arriving, life_ids, fact=row.version + 1)
+    changes = take_in(
+        connection,
+        share.feed.id,
+        arriving,
+        life_ids,
+        fact=row.version + 1,
+        is_timed=looks_at_time(share.feed.definition.aggregate),
+    )
     dead_letters.keep(connection, share.feed, letters)
     return News(ranges, len(reads) - len(letters) - ignored, ignored, len(letters), changes)
 

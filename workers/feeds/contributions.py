@@ -3,20 +3,26 @@
 Rows are locked in the order of part and entity. What a batch changes is marked with the version of the fact that
 will take it in, the one after the measurement's last: so nobody has to come back to the rows when that fact is
 written, and a row that changes again before it leaves no trace, since no fact ever held it.
+
+Statements find rows by their key inside LATERAL, and locked ones by their place in the table: so they cost the same
+whatever the planner believes about tables that grow from nothing to millions of rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
+import orjson
 from psycopg import Connection
 from psycopg.rows import DictRow, tuple_row
-from psycopg.types.json import Jsonb
 
 from domain.feeds.contribution import Contribution, Place, Standing, Tombstone, merged
 from domain.feeds.evidence import EvidenceLine
+from workers.feeds.arrays import moments, plain, texts
 from workers.feeds.tallies import Change
 
 Arriving = Contribution | Tombstone
@@ -26,60 +32,93 @@ LifeIds = Mapping[tuple[str, str], int]
 """The ids of the lives of topics, by topic and epoch."""
 
 HOLD = """
-    SELECT c.part, c.entity, c.value, c.version, c.effective_at, c.is_arrival, l.topic, l.epoch, c.partition,
-           c.message_offset, c.timestamp_ms, c.message_sha256, c.tombstones
-      FROM feeds.contributions c
-      JOIN unnest(%b::text[], %b::text[]) AS wanted (part, entity)
-        ON c.feed_id = %b AND c.part = wanted.part AND c.entity = wanted.entity
-      LEFT JOIN feeds.lives l ON l.id = c.life_id
-     ORDER BY c.part, c.entity FOR UPDATE OF c
+    SELECT held.* FROM unnest(%s::text[], %s::text[]) AS wanted (part, entity)
+     CROSS JOIN LATERAL (
+        SELECT part, entity, ctid, version, value, effective_at, tombstones FROM feeds.contributions
+         WHERE feed_id = %s AND part = wanted.part AND entity = wanted.entity FOR UPDATE
+     ) AS held
 """
-NEW_ROWS = """
-    unnest(%b::text[], %b::text[], %b::numeric[], %b::text[], %b::timestamptz[], %b::bool[], %b::int[], %b::int[],
-           %b::bigint[], %b::bigint[], %b::bytea[], %b::jsonb[])
-    AS new (part, entity, value, version, effective_at, is_arrival, life_id, partition, message_offset,
-            timestamp_ms, message_sha256, tombstones)
+PLACES = """
+    SELECT found.*, l.topic, l.epoch FROM unnest(%s::tid[]) AS wanted (ctid)
+     CROSS JOIN LATERAL (
+        SELECT part, entity, is_arrival, life_id, partition, message_offset, timestamp_ms, message_sha256
+          FROM feeds.contributions WHERE ctid = wanted.ctid OFFSET 0
+     ) AS found
+      LEFT JOIN feeds.lives l ON l.id = found.life_id
 """
-ADD = f"""
-    INSERT INTO feeds.contributions (feed_id, valid_from, part, entity, value, version, effective_at, is_arrival,
-           life_id, partition, message_offset, timestamp_ms, message_sha256, tombstones)
-    SELECT %b, %b, new.* FROM {NEW_ROWS} ORDER BY new.part, new.entity ON CONFLICT DO NOTHING
+ADD = """
+    INSERT INTO feeds.contributions (feed_id, valid_from, timed_at, part, entity, first_fact, value, version,
+           effective_at, is_arrival, life_id, partition, message_offset, timestamp_ms, message_sha256, tombstones)
+    SELECT %s, %s, CASE WHEN %s AND value IS NOT NULL THEN effective_at END, part, entity, first_fact, value, version,
+           effective_at, is_arrival, life_id, partition, message_offset, timestamp_ms, decode(sha256, 'hex'), tombstones
+      FROM unnest(%s::text[], %s::text[], %s::int[], %s::numeric[], %s::text[], %s::timestamptz[], %s::bool[],
+                  %s::int[], %s::int[], %s::bigint[], %s::bigint[], %s::text[], %s::jsonb[])
+           AS new (part, entity, first_fact, value, version, effective_at, is_arrival, life_id, partition,
+                   message_offset, timestamp_ms, sha256, tombstones)
+    ON CONFLICT DO NOTHING
 """
 KEEP = """
     INSERT INTO feeds.past_contributions (feed_id, part, entity, value, version, effective_at, is_arrival, life_id,
            partition, message_offset, timestamp_ms, message_sha256, valid_from, valid_to)
     SELECT c.feed_id, c.part, c.entity, c.value, c.version, c.effective_at, c.is_arrival, c.life_id,
-           c.partition, c.message_offset, c.timestamp_ms, c.message_sha256, c.valid_from, %(valid_to)b
+           c.partition, c.message_offset, c.timestamp_ms, c.message_sha256, c.valid_from, %(fact)s
       FROM feeds.contributions c
-      JOIN unnest(%(parts)b::text[], %(entities)b::text[]) AS changed (part, entity)
-        ON c.feed_id = %(feed_id)b AND c.part = changed.part AND c.entity = changed.entity
-     WHERE c.version IS NOT NULL AND c.valid_from < %(valid_to)b
+     WHERE c.ctid = ANY(%(rows)s::tid[]) AND c.version IS NOT NULL AND c.valid_from < %(fact)s
 """
-CHANGE = f"""
+CHANGE = """
     UPDATE feeds.contributions c
        SET value = new.value, version = new.version, effective_at = new.effective_at, is_arrival = new.is_arrival,
            life_id = new.life_id, partition = new.partition, message_offset = new.message_offset,
-           timestamp_ms = new.timestamp_ms, message_sha256 = new.message_sha256, tombstones = new.tombstones,
-           valid_from = %b
-      FROM {NEW_ROWS} WHERE c.feed_id = %b AND c.part = new.part AND c.entity = new.entity
+           timestamp_ms = new.timestamp_ms, message_sha256 = decode(new.sha256, 'hex'),
+           tombstones = new.tombstones, valid_from = %s, first_fact = coalesce(c.first_fact, %s),
+           timed_at = CASE WHEN %s AND new.value IS NOT NULL THEN new.effective_at END
+      FROM unnest(%s::tid[], %s::numeric[], %s::text[], %s::timestamptz[], %s::bool[], %s::int[], %s::int[],
+                  %s::bigint[], %s::bigint[], %s::text[], %s::jsonb[])
+           AS new (ctid, value, version, effective_at, is_arrival, life_id, partition, message_offset,
+                   timestamp_ms, sha256, tombstones)
+     WHERE c.ctid = new.ctid
 """
 BURY = """
     UPDATE feeds.contributions c SET tombstones = new.tombstones
-      FROM unnest(%b::text[], %b::text[], %b::jsonb[]) AS new (part, entity, tombstones)
-     WHERE c.feed_id = %b AND c.part = new.part AND c.entity = new.entity
+      FROM unnest(%s::tid[], %s::jsonb[]) AS new (ctid, tombstones) WHERE c.ctid = new.ctid
 """
 TAKEN_IN = """
     SELECT l.topic, l.epoch, c.partition, c.message_offset, c.part, c.entity, c.version, c.value, c.effective_at,
            encode(c.message_sha256, 'hex')
-      FROM feeds.contributions c JOIN feeds.lives l ON l.id = c.life_id
-     WHERE c.feed_id = %s AND c.valid_from = %s AND c.version IS NOT NULL
+      FROM (SELECT part, entity FROM feeds.past_contributions WHERE feed_id = %(feed_id)s AND valid_to = %(fact)s
+             UNION ALL
+            SELECT part, entity FROM feeds.contributions WHERE feed_id = %(feed_id)s AND first_fact = %(fact)s
+           ) AS changed
+     CROSS JOIN LATERAL (
+        SELECT * FROM feeds.contributions
+         WHERE feed_id = %(feed_id)s AND part = changed.part AND entity = changed.entity OFFSET 0
+     ) AS c
+      JOIN feeds.lives l ON l.id = c.life_id
 """
-
-NOTHING = Standing()
 
 
 class Interleaved(Exception):
     """Another worker wrote what this batch had looked at: the batch is to be applied again."""
+
+
+class Held(NamedTuple):
+    """A row that is locked: `row` is its place in the table."""
+
+    part: str
+    entity: str
+    row: str
+    version: str | None
+    value: Decimal | None
+    effective_at: datetime | None
+    tombstones: list[list[object]] | None
+
+
+class New(NamedTuple):
+    """What a row is to hold: the contribution that counts, and the tombstones of the entity."""
+
+    key: Key
+    counts: Contribution | None
+    tombstones: tuple[Place, ...] = ()
 
 
 def take_in(
@@ -89,147 +128,180 @@ def take_in(
     life_ids: LifeIds,
     *,
     fact: int,
+    is_timed: bool,
 ) -> list[Change]:
     """Merge what a batch brings into the contributions of the feed; what that changes.
 
-    `fact` is the version of the fact that will take it in. Raises `Interleaved`.
+    `fact` is the version of the fact that will take it in; `is_timed` lets rows be found by their time. Raises
+    `Interleaved`.
     """
-    by_entity: dict[Key, list[Arriving]] = {}
-    for one in arriving:
-        by_entity.setdefault((one.part, one.entity), []).append(one)
-    keys = sorted(by_entity)
-    stored = _hold(connection, feed_id, keys)
-    added: list[tuple[Key, Standing]] = []
-    changed: list[tuple[Key, Standing]] = []
-    buried: list[tuple[Key, Standing]] = []
-    changes: list[Change] = []
+    newest, graves = _sorted_out(arriving)
+    keys = sorted(newest.keys() | graves.keys())
+    held = _hold(connection, feed_id, keys)
+    added: list[New] = []
+    changed: list[tuple[Held, New]] = []
     for key in keys:
-        before = stored.get(key, NOTHING)
-        after = before
-        for one in by_entity[key]:
-            after = merged(after, one)
-        if after == before:
-            continue
-        counted, counts = before.contribution, after.contribution
-        if counts is not None and counts != counted:
-            changes.append(_change(counted, counts))
-        if key not in stored:
-            added.append((key, after))
-        elif counts == counted:
-            buried.append((key, after))
-        else:
-            changed.append((key, after))
-    _add(connection, feed_id, added, life_ids, fact)
-    _replace(connection, feed_id, changed, life_ids, fact)
-    _bury(connection, feed_id, buried)
-    return changes
+        row, one = held.get(key), newest.get(key)
+        if one is None or key in graves or (row is not None and row.tombstones):
+            graves.setdefault(key, [])
+        elif row is None:
+            added.append(New(key, one))
+        elif row.version is not None and one.version > row.version:
+            changed.append((row, New(key, one)))
+    buried = _bury(connection, held, newest, graves)
+    added += [new for row, new in buried if row is None]
+    changed += [(row, new) for row, new in buried if row is not None]
+    _add(connection, feed_id, sorted(added), life_ids, fact, is_timed)
+    _change(connection, changed, life_ids, fact, is_timed)
+    return [_difference(None, new) for new in added if new.counts] + [
+        _difference(row, new) for row, new in changed if new.counts
+    ]
 
 
 def taken_in(connection: Connection[DictRow], feed_id: UUID, fact: int) -> list[EvidenceLine]:
-    """The changes that the fact of this version takes in."""
+    """The changes that the fact of this version takes in, as long as it is the next or the last one."""
     with connection.cursor(row_factory=tuple_row) as cursor:
-        return list(map(EvidenceLine._make, cursor.execute(TAKEN_IN, [feed_id, fact], prepare=True)))
+        cursor.execute(TAKEN_IN, {"feed_id": feed_id, "fact": fact}, prepare=True)
+        return list(map(EvidenceLine._make, cursor.fetchall()))
 
 
-def _hold(connection: Connection[DictRow], feed_id: UUID, keys: list[Key]) -> dict[Key, Standing]:
-    """What is known of the entities, locked until the transaction ends."""
+def _sorted_out(arriving: Iterable[Arriving]) -> tuple[dict[Key, Contribution], dict[Key, list[Tombstone]]]:
+    """Of each entity the newest contribution, and its tombstones."""
+    newest: dict[Key, Contribution] = {}
+    graves: dict[Key, list[Tombstone]] = {}
+    for one in arriving:
+        key = (one.part, one.entity)
+        if isinstance(one, Tombstone):
+            graves.setdefault(key, []).append(one)
+        else:
+            known = newest.get(key)
+            if known is None or one.version > known.version:
+                newest[key] = one
+    return newest, graves
+
+
+def _hold(connection: Connection[DictRow], feed_id: UUID, keys: list[Key]) -> dict[Key, Held]:
+    """What is known of the entities, locked in their order until the transaction ends."""
     if not keys:
         return {}
-    parts, entities = (list(column) for column in zip(*keys, strict=True))
-    with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
-        rows = cursor.execute(HOLD, [parts, entities, feed_id], prepare=True)
-        return {(row[0], row[1]): _standing(row) for row in rows}
+    parts, entities = zip(*keys, strict=True)
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(HOLD, [texts(parts), texts(entities), feed_id], prepare=True)
+        return {(row[0], row[1]): Held._make(row) for row in cursor.fetchall()}
 
 
-def _standing(row: tuple[Any, ...]) -> Standing:
-    part, entity, value, version, at, is_arrival, topic, epoch, partition, offset, timestamp_ms, sha256, tombs = row
-    newest = None
-    if version is not None:
-        newest = Contribution(
-            part=part,
-            entity=entity,
-            value=value,
-            version=version,
-            effective_at=at,
-            is_arrival=is_arrival,
-            place=Place(topic, epoch, partition, offset),
-            timestamp_ms=timestamp_ms,
-            message_sha256=sha256.hex(),
-        )
-    return Standing(newest, tuple(Place(*place) for place in tombs or ()))
+def _bury(
+    connection: Connection[DictRow],
+    held: Mapping[Key, Held],
+    newest: Mapping[Key, Contribution],
+    graves: Mapping[Key, list[Tombstone]],
+) -> list[tuple[Held | None, New]]:
+    """Merge entities of which a tombstone is known; those of which something else counts now.
+
+    Where only the tombstones change, they are stored.
+    """
+    if not graves:
+        return []
+    before = _standings(connection, [held[key] for key in graves if key in held])
+    buried: list[tuple[Held | None, New]] = []
+    only_tombstones: list[tuple[str, New]] = []
+    for key, tombstones in graves.items():
+        row, standing = held.get(key), before.get(key, Standing())
+        after = standing
+        for one in (*tombstones, *([newest[key]] if key in newest else ())):
+            after = merged(after, one)
+        new = New(key, after.contribution, after.tombstones)
+        if row is None or new.counts != standing.contribution:
+            buried.append((row, new))
+        elif after != standing:
+            only_tombstones.append((row.row, new))
+    if only_tombstones:
+        rows, news = zip(*only_tombstones, strict=True)
+        connection.execute(BURY, [texts(rows), texts(map(_tombstones, news))])
+    return buried
 
 
-def _change(before: Contribution | None, after: Contribution) -> Change:
-    return Change(
-        part=after.part,
-        old_value=before.value if before else None,
-        old_at=before.effective_at if before else None,
-        value=after.value,
-        effective_at=after.effective_at,
-        is_arrival=after.is_arrival,
+def _standings(connection: Connection[DictRow], rows: list[Held]) -> dict[Key, Standing]:
+    found = connection.execute(PLACES, [texts(row.row for row in rows)]).fetchall() if rows else []
+    places = {(row["part"], row["entity"]): row for row in found}
+    return {(row.part, row.entity): _standing(row, places[row.part, row.entity]) for row in rows}
+
+
+def _standing(row: Held, place: DictRow) -> Standing:
+    tombstones = tuple(Place._make(place) for place in row.tombstones or ())
+    if row.version is None or row.effective_at is None:
+        return Standing(None, tombstones)
+    newest = Contribution(
+        part=row.part,
+        entity=row.entity,
+        value=row.value,
+        version=row.version,
+        effective_at=row.effective_at,
+        is_arrival=place["is_arrival"],
+        place=Place(place["topic"], place["epoch"], place["partition"], place["message_offset"]),
+        timestamp_ms=place["timestamp_ms"],
+        message_sha256=place["message_sha256"].hex(),
     )
+    return Standing(newest, tombstones)
+
+
+def _difference(row: Held | None, new: New) -> Change:
+    counts = new.counts
+    if counts is None:
+        raise ValueError("nothing counts, so nothing changes")
+    old_value, old_at = (None, None) if row is None else (row.value, row.effective_at)
+    return Change(counts.part, old_value, old_at, counts.value, counts.effective_at, counts.is_arrival)
 
 
 def _add(
-    connection: Connection[DictRow],
-    feed_id: UUID,
-    added: list[tuple[Key, Standing]],
-    life_ids: LifeIds,
-    fact: int,
+    connection: Connection[DictRow], feed_id: UUID, added: list[New], life_ids: LifeIds, fact: int, is_timed: bool
 ) -> None:
     if not added:
         return
-    done = connection.execute(ADD, [feed_id, fact, *_columns(added, life_ids)], prepare=True)
+    parts, entities = zip(*(new.key for new in added), strict=True)
+    first_facts = plain(None if new.counts is None else fact for new in added)
+    done = connection.execute(
+        ADD,
+        [feed_id, fact, is_timed, texts(parts), texts(entities), first_facts, *_columns(added, life_ids)],
+        prepare=True,
+    )
     if done.rowcount < len(added):
         raise Interleaved("another worker was the first to know one of the entities")
 
 
-def _replace(
+def _change(
     connection: Connection[DictRow],
-    feed_id: UUID,
-    changed: list[tuple[Key, Standing]],
+    changed: list[tuple[Held, New]],
     life_ids: LifeIds,
     fact: int,
+    is_timed: bool,
 ) -> None:
     if not changed:
         return
-    columns = _columns(changed, life_ids)
-    connection.execute(
-        KEEP, {"valid_to": fact, "parts": columns[0], "entities": columns[1], "feed_id": feed_id}, prepare=True
-    )
-    connection.execute(CHANGE, [fact, *columns, feed_id], prepare=True)
+    rows = texts(row.row for row, _ in changed)
+    connection.execute(KEEP, {"fact": fact, "rows": rows}, prepare=True)
+    columns = _columns([new for _, new in changed], life_ids)
+    done = connection.execute(CHANGE, [fact, fact, is_timed, rows, *columns], prepare=True)
+    if done.rowcount < len(changed):
+        raise Interleaved("a row was not where it was locked")
 
 
-def _bury(connection: Connection[DictRow], feed_id: UUID, buried: list[tuple[Key, Standing]]) -> None:
-    if buried:
-        parts, entities = ([key[at] for key, _ in buried] for at in (0, 1))
-        tombstones = [_tombstones(standing) for _, standing in buried]
-        connection.execute(BURY, [parts, entities, tombstones, feed_id], prepare=True)
+def _columns(news: list[New], life_ids: LifeIds) -> list[str]:
+    counts = [new.counts for new in news]
+    places = [None if one is None else one.place for one in counts]
+    return [
+        plain(None if one is None else one.value for one in counts),
+        texts(None if one is None else one.version for one in counts),
+        moments(None if one is None else one.effective_at for one in counts),
+        plain(None if one is None else one.is_arrival for one in counts),
+        plain(None if place is None else life_ids[place.topic, place.epoch] for place in places),
+        plain(None if place is None else place.partition for place in places),
+        plain(None if place is None else place.offset for place in places),
+        plain(None if one is None else one.timestamp_ms for one in counts),
+        plain(None if one is None else one.message_sha256 for one in counts),
+        texts(_tombstones(new) for new in news),
+    ]
 
 
-def _columns(rows: list[tuple[Key, Standing]], life_ids: LifeIds) -> list[list[Any]]:
-    return [list(column) for column in zip(*(_row(*row, life_ids) for row in rows), strict=True)]
-
-
-def _row(key: Key, standing: Standing, life_ids: LifeIds) -> tuple[Any, ...]:
-    counts = standing.contribution
-    if counts is None:
-        return (*key, *[None] * 9, _tombstones(standing))
-    topic, epoch, partition, offset = counts.place
-    return (
-        *key,
-        counts.value,
-        counts.version,
-        counts.effective_at,
-        counts.is_arrival,
-        life_ids[topic, epoch],
-        partition,
-        offset,
-        counts.timestamp_ms,
-        bytes.fromhex(counts.message_sha256),
-        _tombstones(standing),
-    )
-
-
-def _tombstones(standing: Standing) -> Jsonb | None:
-    return Jsonb([list(place) for place in standing.tombstones]) if standing.tombstones else None
+def _tombstones(new: New) -> str | None:
+    return orjson.dumps([list(place) for place in new.tombstones]).decode() if new.tombstones else None

@@ -86,7 +86,7 @@ def measure(
     if (held.revision, held.window) == (feed.revision, window):
         tallied = tallies.shifted(held.tallies, news.changes, window)
     else:
-        tallied = tallies.counted(connection, feed.id, window)
+        tallied = tallies.counted_anew(connection, feed.id, aggregate, window)
     pending = news.added_to(held.pending).and_changed(news.changes, window)
     now_held = replace(held, revision=feed.revision, window=window, tallies=tallied, pending=pending, due_at=None)
     measurement = None
@@ -116,7 +116,7 @@ def move_window(
     if held.window is not None and held.revision == feed.revision:
         tallied = tallies.moved(connection, feed.id, held.tallies, held.window, window)
     else:
-        tallied = tallies.counted(connection, feed.id, window)
+        tallied = tallies.counted_anew(connection, feed.id, aggregate, window)
     moved = replace(held, midnight=midnight, revision=feed.revision, window=window, tallies=tallied)
     exact = tallies.exact(connection, feed.id, aggregate, tallied, window)
     value = published(exact, emit)

@@ -27,18 +27,31 @@ COUNT = """
      WHERE feed_id = %s AND value IS NOT NULL AND effective_at >= %s AND effective_at < %s
      GROUP BY part
 """
-LAST = """
-    SELECT value FROM feeds.contributions
-     WHERE feed_id = %s AND part = '' AND value IS NOT NULL AND effective_at >= %s AND effective_at < %s
-     ORDER BY effective_at DESC, version DESC LIMIT 1
+COUNT_BY_TIME = """
+    SELECT part, count(*) AS count, sum(value) AS total FROM feeds.contributions
+     WHERE feed_id = %s AND timed_at >= %s AND timed_at < %s GROUP BY part
 """
+LAST = """
+    SELECT value FROM feeds.contributions WHERE feed_id = %s AND part = '' AND timed_at >= %s AND timed_at < %s
+     ORDER BY timed_at DESC, version DESC LIMIT 1
+"""
+SORT = """
+    UPDATE feeds.contributions c SET timed_at = new.timed_at
+      FROM (SELECT feed_id, part, entity, CASE WHEN %s AND value IS NOT NULL THEN effective_at END AS timed_at
+              FROM feeds.contributions WHERE feed_id = %s) AS new
+     WHERE (c.feed_id, c.part, c.entity) = (new.feed_id, new.part, new.entity)
+       AND c.timed_at IS DISTINCT FROM new.timed_at
+"""
+
+
+NOTHING = Decimal(0)
 
 
 class Tally(NamedTuple):
     """Of one part: how many entities count, and the sum of their values."""
 
     entities: int = 0
-    total: Decimal = Decimal(0)
+    total: Decimal = NOTHING
 
 
 Tallies = Mapping[str, Tally]
@@ -55,23 +68,41 @@ class Change(NamedTuple):
     is_arrival: bool
 
 
-def counted(connection: Connection[DictRow], feed_id: UUID, window: Window) -> dict[str, Tally]:
-    """The tallies of the window, from the contributions themselves."""
-    rows = connection.execute(COUNT, [feed_id, window.start, window.end], prepare=True)
+def looks_at_time(aggregate: Aggregate) -> bool:
+    """Whether contributions must be found by their time: for the latest, or when a window moves."""
+    return aggregate.fn is Fn.LAST or aggregate.window is not None
+
+
+def counted_anew(
+    connection: Connection[DictRow], feed_id: UUID, aggregate: Aggregate, window: Window
+) -> dict[str, Tally]:
+    """The tallies of the window from the contributions themselves, which from now on serve this aggregate."""
+    connection.execute(SORT, [looks_at_time(aggregate), feed_id])
+    return counted(connection, feed_id, window)
+
+
+def counted(
+    connection: Connection[DictRow], feed_id: UUID, window: Window, *, by_time: bool = False
+) -> dict[str, Tally]:
+    """The tallies of the window from the contributions themselves; `by_time` finds them by their index."""
+    statement = COUNT_BY_TIME if by_time else COUNT
+    rows = connection.execute(statement, [feed_id, window.start, window.end], prepare=True)
     return {row["part"]: Tally(row["count"], row["total"]) for row in rows}
 
 
 def shifted(tallies: Tallies, changes: Iterable[Change], window: Window) -> dict[str, Tally]:
     """The tallies after the changes."""
-    new = dict(tallies)
-    for change in changes:
-        if change.old_value is not None and change.old_at is not None and window.start <= change.old_at < window.end:
-            count, total = new.get(change.part, Tally())
-            new[change.part] = Tally(count - 1, EXACT.subtract(total, change.old_value))
-        if change.value is not None and window.start <= change.effective_at < window.end:
-            count, total = new.get(change.part, Tally())
-            new[change.part] = Tally(count + 1, EXACT.add(total, change.value))
-    return new
+    start, end = window.start, window.end
+    entities = {part: tally.entities for part, tally in tallies.items()}
+    totals = {part: tally.total for part, tally in tallies.items()}
+    for part, old_value, old_at, value, effective_at, _ in changes:
+        number, total = entities.get(part, 0), totals.get(part, NOTHING)
+        if old_value is not None and old_at is not None and start <= old_at < end:
+            number, total = number - 1, EXACT.subtract(total, old_value)
+        if value is not None and start <= effective_at < end:
+            number, total = number + 1, EXACT.add(total, value)
+        entities[part], totals[part] = number, total
+    return {part: Tally(entities[part], totals[part]) for part in entities}
 
 
 def moved(
@@ -79,10 +110,10 @@ def moved(
 ) -> dict[str, Tally]:
     """The tallies of the window `new`, which begins and ends later than `old`: what left it, and what came in."""
     if new.start >= old.end:
-        return counted(connection, feed_id, new)
+        return counted(connection, feed_id, new, by_time=True)
     result = dict(tallies)
     for sign, part_of_time in ((-1, Window(old.start, new.start)), (1, Window(old.end, new.end))):
-        for part, (count, total) in counted(connection, feed_id, part_of_time).items():
+        for part, (count, total) in counted(connection, feed_id, part_of_time, by_time=True).items():
             before = result.get(part, Tally())
             result[part] = Tally(before.entities + sign * count, EXACT.add(before.total, sign * total))
     return result
