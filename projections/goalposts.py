@@ -20,12 +20,13 @@ from domain.goalposts import (
     milestone_goalposts,
 )
 from domain.key_result import KeyResultCommitted, TargetAdjusted, TargetCorrected
-from domain.measures import Direction, Point, Reading, readings, value_in_force
+from domain.measures import Direction, Point, Reading, value_in_force
 from projections import key_results, reading, values
 from projections.answers import Answer, figure, measure
 from projections.key_results import KEY_RESULTS
 from projections.lines import Told
 from projections.moment import Moment
+from projections.standing import readings_of
 from projections.tables import Table
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _series(
 ) -> list[Reading]:
     """The readings that the figures look at: all of them for a limit, else those at the moves and at the end."""
     if Direction(row["direction"]).is_limit:
-        return readings(values.points_known(connection, [row["id"]], moment.position).get(row["id"], ()))
+        return readings_of(values.points_known(connection, [row["id"]], moment.position).get(row["id"], ()))
     now = moment.looked_at
     moments = sorted({target.since for target in targets if target.since < now})
     asked = [(row["id"], at) for at in (*moments, moment.known_by)]

@@ -15,6 +15,7 @@ from psycopg.rows import DictRow
 
 from domain.feed import FeedDefined
 from domain.key_result import KeyResultDrafted
+from domain.measures import Point
 from domain.stream import FACTS, Fact
 from projections import cycles, feeds, goalposts, history, key_results, objectives, teams, values
 from projections.cycles import CycleRow
@@ -108,6 +109,16 @@ class Present:
             for point in self.values.recent.pop(key_result_id, ()):
                 series.put(point)
             self.values.series[key_result_id] = series
+        return series
+
+    def points_around(self, key_result_id: str, point: Point) -> Series:
+        """Of the points of a key result at least those next to this one, and whether there ever was an override."""
+        series = self.values.series.get(key_result_id)
+        if series is None:
+            self.add_keys(values.POINTS)
+            series = Series(values.points_around(self.connection, key_result_id, point))
+            for recent in self.values.recent.get(key_result_id, ()):
+                series.put(recent)
         return series
 
     def _fetch(self, facts: Sequence[tuple[Told[Any], Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -111,18 +111,25 @@ class Limit:
     def all(self, series: Series, now: datetime) -> HeldTime:
         """From all points, as known `now`: that an override will end on a day to come changes nothing yet."""
         now = max([now, *(point.effective_at for point in series.points)])
-        return self._held([reading for reading in readings(series.points) if reading.effective_at <= now])
+        return self._held([reading for reading in readings_of(series.points) if reading.effective_at <= now])
 
     def late(self, held: HeldTime, series: Series, point: Point) -> HeldTime:
         """With a point of the series that comes before others, where there never was an override.
 
         It counts from its moment to the next point's: the held time changes by the difference that it makes there.
+        Of the series the points next to it are enough.
         """
         before, after = series.around(point)
-        without = [Reading(other.effective_at, other.value) for other in (*before, *after)]
-        with_it = [Reading(other.effective_at, other.value) for other in (*before, point, *after)]
+        with_it, without = readings_of([*before, point, *after]), readings_of([*before, *after])
         gained_us = self._held(with_it).held_us - self._held(without).held_us
         return replace(held, held_us=held.held_us + gained_us)
 
     def _held(self, series: Iterable[Reading]) -> HeldTime:
         return HeldTime.of(self.direction, self.target, series, self.committed_at, self.deadline_at)
+
+
+def readings_of(points: Sequence[Point]) -> list[Reading]:
+    """As `domain.measures.readings`, and faster where there never was an override: each is in force until the next."""
+    if any(point.source is Source.OVERRIDE for point in points):
+        return readings(points)
+    return [Reading(point.effective_at, point.value) for point in sorted(points, key=order)]

@@ -42,11 +42,11 @@ from domain.key_result import (
 )
 from domain.limits import HeldTime, holds, limit_attainment
 from domain.measurement import MeasurementRecorded, MeasurementWindowMoved
-from domain.measures import Direction, Point, Source, readings, value_in_force
+from domain.measures import Direction, Point, Source, value_in_force
 from domain.stream import Fact
 from projections.lines import Measured, Progress, Told
 from projections.moment import Moment
-from projections.standing import LIMITS, NOTHING_SAID, Limit, Series, Standing, order, said_by
+from projections.standing import LIMITS, NOTHING_SAID, Limit, Series, Standing, order, readings_of, said_by
 from projections.tables import NULL, Rows, Table, copied
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ MOST_POINTS = 100_000
 class Standings:
     """The standing of each key result at hand, and the rows to be written.
 
-    `series` are all points of a limit, where one had to look at them; `recent` are those of the others that the table
-    does not have yet.
+    `series` are all points of a limit, where they are in mind; `recent` are those of the others that the table does not
+    have yet.
     """
 
     def __init__(self) -> None:
@@ -328,8 +328,11 @@ def _hold_on(present: Present, told: Told[Any], standing: Standing, held: HeldTi
     if held.last_at is None or held.last_at <= point.effective_at:
         standing.held = limit.next(held, point)
         return
-    series = present.series_of(standing.subject)
-    standing.held = limit.all(series, told.recorded_at) if series.has_overrides else limit.late(held, series, point)
+    nearest = present.points_around(standing.subject, point)
+    if nearest.has_overrides:
+        _hold_again(present, told, standing)
+    else:
+        standing.held = limit.late(held, nearest, point)
 
 
 def _hold_again(present: Present, told: Told[Any], standing: Standing) -> None:
@@ -481,7 +484,7 @@ def _held_by_then(
         row["id"]: limit_attainment(
             Direction(row["direction"]),
             row["target"],
-            readings(points.get(row["id"], ())),
+            readings_of(points.get(row["id"], ())),
             row["committed_at"],
             row["deadline_at"],
             effective_at,
@@ -505,6 +508,27 @@ def points_known(
     for row in rows:
         found.setdefault(row["key_result_id"], []).append(_point(row))
     return found
+
+
+def points_around(connection: Connection[DictRow], key_result_id: str, point: Point) -> list[Point]:
+    """The last point of each source up to this one in their order, and the first behind it, as known now."""
+    asked = {"id": key_result_id, "sources": list(Source), "at": point.effective_at, "position": point.position}
+    return [_point(row) for row in connection.execute(_AROUND, asked, binary=True)]
+
+
+_AROUND = """
+    SELECT p.* FROM unnest(%(sources)s::text[]) AS said (source) CROSS JOIN LATERAL (
+        (SELECT * FROM points
+          WHERE key_result_id = %(id)s::uuid AND source = said.source
+            AND (effective_at, position) <= (%(at)s, %(position)s)
+          ORDER BY effective_at DESC, position DESC, known_from DESC LIMIT 1)
+        UNION ALL
+        (SELECT * FROM points
+          WHERE key_result_id = %(id)s::uuid AND source = said.source
+            AND (effective_at, position) > (%(at)s, %(position)s)
+          ORDER BY effective_at, position, known_from DESC LIMIT 1)
+    ) AS p
+"""
 
 
 def _point(row: DictRow) -> Point:

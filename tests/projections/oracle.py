@@ -263,10 +263,10 @@ def share_of_time(since: datetime, until: datetime, at: datetime) -> Fraction:
 
 
 def roll_up(key_results: Iterable[KeyResult], at: datetime) -> tuple[Fraction, Fraction] | None:
-    """The clamped and the unclamped mean; whoever has no weight counts as the mean of the weights given."""
+    """The clamped and the unclamped mean; whoever has no weight counts as the mean of the weights above zero."""
     counted = [key_result for key_result in key_results if key_result.is_counted]
     weights = [None if k.terms["weight"] is None else Fraction(k.terms["weight"]) for k in counted]
-    given = [weight for weight in weights if weight is not None]
+    given = [weight for weight in weights if weight]
     usual = sum(given, Fraction(0)) / len(given) if given else Fraction(1)
     whole = sum((usual if weight is None else weight for weight in weights), Fraction(0))
     if not counted or not whole:
