@@ -405,20 +405,20 @@ def at(connection: Connection[DictRow], key_results: Sequence[DictRow], moment: 
     terms = {row["id"]: row for row in key_results}
     if moment.effective_at is None:
         return {row["key_result_id"]: of_row(row, terms[row["key_result_id"]], moment.clock) for row in rows}
-    said = said_by_then(connection, [(id, moment.effective_at) for id in ids], moment.position)
-    in_force = {id: value_in_force(points, moment.effective_at) for id, points in zip(ids, said, strict=True)}
-    shares = _held_by_then(connection, key_results, moment.position, moment.effective_at)
+    said = said_by_then(connection, [(row["key_result_id"], moment.effective_at) for row in rows], moment.position)
+    held = _held_by_then(connection, rows, terms, moment.position, moment.effective_at)
     found = {}
-    for row in rows:
+    for row, points in zip(rows, said, strict=True):
+        point = value_in_force(points, moment.effective_at)
         id = row["key_result_id"]
-        point = in_force[id]
-        held = shares.get(id)
-        if point is None:
-            found[id] = Value(row["version"], row["from_position"], None, None, None, held)
-        else:
-            found[id] = Value(
-                row["version"], row["from_position"], point.value, point.effective_at, str(point.source), held
-            )
+        found[id] = Value(
+            row["version"],
+            row["from_position"],
+            None if point is None else point.value,
+            None if point is None else point.effective_at,
+            None if point is None else str(point.source),
+            held.get(id),
+        )
     return found
 
 
@@ -475,22 +475,32 @@ _SAID_BY = """
 
 
 def _held_by_then(
-    connection: Connection[DictRow], key_results: Sequence[DictRow], position: int, effective_at: datetime
-) -> dict[UUID, Decimal]:
-    """The attainment of those that are committed limits, from all that was known of their values at the position."""
-    limits = [row for row in key_results if row["committed_at"] is not None and row["direction"] in LIMITS]
-    points = points_known(connection, [row["id"] for row in limits], position) if limits else {}
-    return {
-        row["id"]: limit_attainment(
-            Direction(row["direction"]),
-            row["target"],
-            readings_of(points.get(row["id"], ())),
-            row["committed_at"],
-            row["deadline_at"],
+    connection: Connection[DictRow],
+    rows: list[DictRow],
+    terms: dict[UUID, DictRow],
+    position: int,
+    effective_at: datetime,
+) -> dict[UUID, Decimal | None]:
+    """The attainment of the committed limits, from what was known at the position.
+
+    A row has taken in all that was known. So it answers for every moment from its last reading on; only for earlier
+    ones all points have to be looked at.
+    """
+    limits = [row for row in rows if row["held_us"] is not None]
+    earlier = [row for row in limits if row["held_last_at"] is not None and row["held_last_at"] > effective_at]
+    held = {row["key_result_id"]: of_row(row, terms[row["key_result_id"]], effective_at).held for row in limits}
+    points = points_known(connection, [row["key_result_id"] for row in earlier], position) if earlier else {}
+    for id, known in points.items():
+        limit = terms[id]
+        held[id] = limit_attainment(
+            Direction(limit["direction"]),
+            limit["target"],
+            readings_of(known),
+            limit["committed_at"],
+            limit["deadline_at"],
             effective_at,
         )
-        for row in limits
-    }
+    return held
 
 
 def points_known(
