@@ -26,8 +26,6 @@ from api.responses import json_response
 from api.services import Services
 from domain.application import OkrLedger, Outcome
 from domain.command import Command
-from domain.errors import Breach, Stale
-from ledger.recorder import VersionConflict
 from projections.answers import Answer
 from projections.foreseen import key_result_at
 from projections.moment import resolve
@@ -56,8 +54,8 @@ def run(
 ) -> tuple[Done, bool]:
     """Run a command once; what it led to, and whether that was done before under the same key.
 
-    `queue` is the stream that the command is about. Raises whatever the decision or the record raises, `Stale`
-    where the client's version lost a race, and a Problem 503 where it lost to others five times.
+    `queue` is the stream that the command is about. Raises whatever the decision raises (a client's version that
+    lost a race is stale at the next attempt), and a Problem 503 where others came first five times.
     """
     for _ in range(ATTEMPTS):
         try:
@@ -71,11 +69,7 @@ def run(
                 if key is not None:
                     key.keep(connection, done)
                 return done, False
-        except (IntegrityError, KeyTaken) as conflict:
-            if by.expected_version is not None and isinstance(conflict, VersionConflict):
-                raise Stale(
-                    Breach(None, "stale_version", f"version {by.expected_version} is no longer the last")
-                ) from conflict
+        except (IntegrityError, KeyTaken):
             if queue is not None:
                 _contended_until[queue] = time.monotonic() + CONTENDED_S
     raise Problem(

@@ -68,9 +68,10 @@ def test_a_key_belongs_to_one_request_of_one_actor(client: Client, api_url: str)
 
 
 def test_only_what_happened_is_kept(client: Client) -> None:
-    id, headers = client.draft(client.objective(client.cycle())), {"Idempotency-Key": "k"}
+    objective, headers = client.objective(client.cycle()), {"Idempotency-Key": "k"}
+    id = client.draft(objective)
     assert client.post(f"/v1/key-results/{id}/progress", {"value": 5}, headers=headers).status_code == 409
-    client.done(f"/v1/key-results/{id}/commit")
+    client.done(f"/v1/objectives/{objective}/commit")
     assert client.post(f"/v1/key-results/{id}/progress", {"value": 5}, headers=headers).status_code == 200
 
 
