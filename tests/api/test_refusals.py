@@ -209,14 +209,3 @@ def test_a_database_without_views_takes_commands_and_says_what_is_missing(lonely
     assert lonely.post("/v1/teams", {"name": "x"}).status_code == 201
     ready = lonely.get("/readyz", role=None)
     assert (ready.status_code, read(ready)["reasons"]) == (503, ["the views are not built yet: run the projector"])
-
-
-def test_connections_that_the_server_ended_are_replaced(client: Client, api_url: str) -> None:
-    client.done("/v1/teams", {"name": "x"})
-    with psycopg.connect(api_url, autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-    assert client.get("/v1/teams").status_code == 200
-    assert client.post("/v1/teams", {"name": "y"}).status_code == 201
