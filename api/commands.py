@@ -20,6 +20,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from api.idempotency import Done, IdempotencyKey, KeyTaken
+from api.moments import known_soon
 from api.problems import RETRY_AFTER, Problem
 from api.resources import KEY_RESULT, RESOURCES, Resource
 from api.responses import json_response
@@ -29,7 +30,7 @@ from domain.command import Command
 from projections.answers import Answer
 from projections.foreseen import key_result_at
 from projections.moment import resolve
-from projections.position import wait_for
+from projections.position import reached
 
 ATTEMPTS = 5
 CONTENDED_S = 5.0
@@ -93,7 +94,7 @@ def _as_it_stood(services: Services, connection: Connection[DictRow], done: Done
     try:
         if done.resource == KEY_RESULT.name and (foreseen := key_result_at(connection, done.id, done.position)):
             return foreseen
-        if wait_for(connection, done.position, services.settings.wait_seconds):
+        if known_soon(connection, done.position, reached(connection), services.settings.wait_seconds):
             moment = resolve(connection, now=datetime.now(UTC), as_of_position=done.position)
             found = RESOURCES[done.resource].get(connection, done.id, moment)
             if found is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Request
@@ -16,6 +16,9 @@ from api.problems import RETRY_AFTER, Problem
 from api.settings import ApiSettings
 from projections.moment import FutureMoment, Moment, resolve
 from projections.position import wait_for
+
+STANDSTILL = timedelta(seconds=1)
+"""Views that lack a fact for so long are not being followed up at the moment."""
 
 
 def moment_of(
@@ -49,9 +52,24 @@ def _now(
     if effective_at is not None and effective_at > now:
         raise FutureMoment("effective_at lies in the future")
     size, reached = heads
-    if reached < size and wait_for(connection, size, patience):
-        reached = size
+    if known_soon(connection, size, reached, patience):
+        reached = max(reached, size)
     return Moment(reached, now, effective_at)
+
+
+def known_soon(connection: Connection[DictRow], position: int, reached: int, patience: float) -> bool:
+    """Whether the views, which have `reached` a position, know this one, if need be after a wait."""
+    return reached >= position or (_is_followed(connection, reached) and wait_for(connection, position, patience))
+
+
+def _is_followed(connection: Connection[DictRow], reached: int) -> bool:
+    """Whether what the views lack is so new that they are about to know it: nobody waits for a dead projector."""
+    row = connection.execute(
+        "SELECT clock_timestamp() - recorded_at < %s AS is_new FROM ledger.events WHERE position = %s",
+        [STANDSTILL, reached + 1],
+        prepare=True,
+    ).fetchone()
+    return row is not None and bool(row["is_new"])
 
 
 def _reach(connection: Connection[DictRow], position: int, heads: Heads, patience: float) -> None:

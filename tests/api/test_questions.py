@@ -163,6 +163,13 @@ def test_who_writes_reads_their_own_writes_without_naming_a_position(client: Cli
         assert client.state(f"/v1/key-results/{id}")["value"] == str(value)
 
 
+def test_nobody_waits_for_a_projector_that_stands_still(lonely: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.moments.STANDSTILL", timedelta(0))
+    lonely.post("/v1/teams", {"name": "Compilers"})
+    monkeypatch.setattr("api.moments.wait_for", lambda *_: pytest.fail("it waits"))
+    assert lonely.get("/v1/teams").headers["Okr-Position"] == "0"
+
+
 @pytest.mark.parametrize("header", ["-1", "x", "1.5", "", "9" * 30])
 def test_what_is_no_position(lonely: Client, header: str) -> None:
     answer = lonely.get("/v1/teams", headers={"Okr-Min-Position": header})
