@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 
 from prometheus_client import start_http_server
@@ -21,6 +22,8 @@ def run(settings: WorkerSettings) -> None:
         signal.signal(number, lambda *_: stop.set())
     # What goes wrong there is told here; kafka-python alone would repeat it many times a second.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    # Reading computes while writing waits for the database: the answer must not wait 5 ms for its turn.
+    sys.setswitchinterval(0.0005)
     worker = FeedWorker(settings)
     server = None
     if settings.metrics_port is not None:

@@ -3,6 +3,9 @@
 The broker is asked for messages and trusted with nothing: where to read on stands in the database, and moves there
 in the transaction that writes what was read. What is committed to the broker is for its operators to look at.
 
+A batch is written while the next one is read: so what the latter is read against is where the former will leave
+off. Whenever something else happens than that, such as a rebalance, a fence or a fault, what is in hand is dropped.
+
     Fenced, Outdated      drop what is in hand, read the offsets again
     database away         pause, keep polling so that the group keeps us, back off, go on where the database says
     offset out of range   find the gap, go on behind it
@@ -44,6 +47,7 @@ from workers.feeds.offsets import Fenced, Life
 from workers.feeds.placing import Placing, Stands
 from workers.feeds.reading import Share, Stretch, read_records
 from workers.feeds.settings import WorkerSettings
+from workers.feeds.writing import BatchFailed, Writer
 
 LOG = logging.getLogger(__name__)
 
@@ -73,6 +77,8 @@ class Session:
         self._stands: dict[TopicPartition, Stands] = {}
         self._topics: set[str] = set()
         self._left_out = False
+        self._writer = Writer()
+        self._turns = 0
         self._news_at = self._lag_at = float("-inf")
 
     def __enter__(self) -> Self:
@@ -81,6 +87,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._writer.close()
         close_quietly(self._consumer)
         self._lives.close()
         self._ledger.close()
@@ -89,21 +96,26 @@ class Session:
         """Read until `stop` is set. Raises KafkaError when the consumer is of no more use."""
         while not stop.is_set():
             records, out_of_range = self._poll(stop)
+            turns, shares = self._turns, self._shares(records)
             try:
+                self._finish()
                 self._skip(out_of_range)
                 if time.monotonic() - self._news_at > NEWS_EVERY:
                     self._look_for_news()
                 if self._topics and self._lives.is_old:
                     self._ask_for_lives()
-                if records:
-                    self._apply(records)
                 self._place()
+                if turns != self._turns:
+                    self._put_back(records)
+                elif shares:
+                    self._write(shares)
                 if time.monotonic() - self._lag_at > LAG_EVERY:
                     self._measure_lag()
             except (PersistenceError, psycopg.Error) as error:
                 LOG.warning("the database is away: %s", error)
                 self._metrics.restarts.labels("database").inc()
                 self._wait_for_the_database(stop)
+        self._finish()
 
     def _poll(self, stop: threading.Event) -> tuple[Records, Collection[TopicPartition]]:
         """Messages; and the partitions in which the broker does not have what is to be read next."""
@@ -146,15 +158,19 @@ class Session:
     def _put_back(self, partitions: Iterable[TopicPartition]) -> None:
         """Forget where these stand: the database is asked before anything more is read from them."""
         partitions = list(partitions)
-        for partition in partitions:
-            self._stands.pop(partition, None)
+        self._forget(partitions)
         self._assignment.put_back(partitions)
+
+    def _forget(self, partitions: Iterable[TopicPartition]) -> None:
+        """Stand nowhere in these; what was read against where we stood does not count."""
+        for partition in partitions:
+            if self._stands.pop(partition, None) is not None:
+                self._turns += 1
 
     def _place(self) -> None:
         """Let partitions that wait be read from where the database says."""
         taken_away, waiting = self._assignment.take()
-        for partition in taken_away:
-            self._stands.pop(partition, None)
+        self._forget(taken_away)
         if not waiting:
             return
         try:
@@ -179,32 +195,42 @@ class Session:
             elif read_on(self._consumer, partition, min(here.values())):
                 self._stands[partition] = here
 
-    def _apply(self, records: Records) -> None:
-        self._put_back(partition for partition in records if partition not in self._stands)
-        shares = self._shares(records)
-        if not shares:
-            return
-        began = time.monotonic()
+    def _write(self, shares: list[Share]) -> None:
+        """Begin to write what a batch holds for each feed, and stand behind it."""
         life_ids = {(topic, epoch): life.id for topic, life in self._life.items() if (epoch := self._lives.of(topic))}
+        moved = set()
+        for share in shares:
+            for stand, (_, next) in share.stands().items():
+                partition = TopicPartition(stand.place.topic, stand.place.partition)
+                self._stands[partition][stand] = next
+                moved.add(partition)
+        batches = Batches(self._ledger, self._catalogue, self._refuse_if_old)
+        offsets = {partition: min(self._stands[partition].values()) for partition in moved}
+        self._writer.begin(lambda: batches.apply(shares, life_ids), offsets)
+
+    def _finish(self) -> None:
+        """Wait for the batch that is being written. What it raises is raised, unless reading again is the answer."""
         try:
-            applied = Batches(self._ledger, self._catalogue, self._refuse_if_old).apply(shares, life_ids)
-        except (Fenced, Outdated, StaleTopics) as reason:
+            written = self._writer.finish()
+        except BatchFailed as failure:
+            self._put_back(failure.partitions)
+            reason = failure.__cause__
+            if not isinstance(reason, Fenced | Outdated | StaleTopics):
+                raise reason or failure from None
             LOG.info("batch dropped: %s", reason)
             self._metrics.fences.inc(isinstance(reason, Fenced))
             self._news_at = float("-inf")
-            self._put_back(records)
-            return
-        except BaseException:
-            self._put_back(records)
-            raise
-        self._metrics.count(applied, time.monotonic() - began)
-        for share in shares:
-            for stand, (_, next) in share.stands().items():
-                self._stands[TopicPartition(stand.place.topic, stand.place.partition)][stand] = next
-        self._tell_the_broker(records)
+        else:
+            if written is not None:
+                self._metrics.count(written.applied, written.seconds)
+                self._tell_the_broker(written.offsets)
 
     def _shares(self, records: Records) -> list[Share]:
-        """What each feed makes of the records that it has not read."""
+        """What each feed makes of the records that it has not read.
+
+        Records of partitions that have no place yet are put back: the consumer has stepped over them.
+        """
+        self._put_back(partition for partition in records if partition not in self._stands)
         stretches: dict[UUID, list[Stretch]] = {}
         for partition in sorted(records):
             for stand, began in self._stands.get(partition, {}).items():
@@ -233,15 +259,11 @@ class Session:
     def _placing(self) -> Placing:
         return Placing(self._ledger, self._catalogue, self._consumer, self._metrics, is_trial=self._settings.is_trial)
 
-    def _tell_the_broker(self, records: Records) -> None:
-        """Commit the offsets for the broker's operators. Nobody waits for it, and nobody minds where it fails."""
-        offsets = {
-            partition: OffsetAndMetadata(min(self._stands[partition].values()), "", -1)
-            for partition in records
-            if partition in self._stands
-        }
+    def _tell_the_broker(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit offsets for the broker's operators. Nobody waits for it, and nobody minds where it fails."""
+        told = {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
         with contextlib.suppress(KafkaError):
-            self._consumer.commit_async(offsets, callback=_ignore)
+            self._consumer.commit_async(told, callback=_ignore)
 
     def _measure_lag(self) -> None:
         self._lag_at = time.monotonic()
