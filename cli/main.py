@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 from typing import Any
 
 import click
@@ -75,6 +77,11 @@ class Okr(click.Group):
             raise Failure(f"cannot work with the database: {_first_line(error)}") from error
         except psycopg.errors.UndefinedTable as error:
             raise Failure(f"the database lacks a table ({_first_line(error)}): run `okr migrate`.") from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise Failure(
+                f"the database does not let us ({_first_line(error)}): name a user who may in OKR_MIGRATE_URL and"
+                " run `okr migrate`."
+            ) from error
 
 
 @click.group(cls=Okr, context_settings={"help_option_names": ["-h", "--help"]})
@@ -86,6 +93,8 @@ def main() -> None:
     the goals. Each command explains itself: `okr COMMAND --help`. The settings are environment variables:
     `okr settings` lists them.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a character gets a question mark
 
 
 def _first_line(error: Exception) -> str:

@@ -8,6 +8,7 @@ running until Ctrl-C, and end it in the opposite order.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import sysconfig
 import time
@@ -17,12 +18,11 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import click
-from rich.text import Text
 
 from cli import running, welcome
 from cli import settings as door
 from cli.child import Command
-from cli.output import Failure, say
+from cli.output import Failure
 from cli.place import Place, listening_socket
 from cli.settings import Settings
 from cli.supervisor import GaveUp, Supervisor
@@ -77,8 +77,8 @@ def up(demo: bool) -> None:
         except GaveUp as end:
             raise Failure(str(end)) from None
         finally:
-            say("stopping …")
-    say(f"stopped. The data are in {settings.data_dir}.")
+            _tell("stopping …")
+    _tell(f"stopped. The data are in {settings.data_dir}.")
 
 
 class House:
@@ -110,11 +110,11 @@ class House:
 
     def load_demonstration(self) -> None:
         """Load what there is to look at, where the ledger is empty, and play its messages."""
-        say("loading the demonstration …")
+        _tell("loading the demonstration …")
         code = self._supervisor.run_once(self._demonstration())
         if code != 0 and not self._supervisor.is_asked_to_stop:
             log = self._settings.log_dir / "demo.log"
-            say(f"the demonstration is not complete: {log} says why, and `okr demo` goes on with it.")
+            _tell(f"the demonstration is not complete: {log} says why, and `okr demo` goes on with it.")
         self._plays_messages = code == 0 and self._broker is not None
 
     def keep(self) -> None:
@@ -137,7 +137,7 @@ class House:
 
     def _open_database(self) -> None:
         if self._settings.database_url is None:
-            say("starting PostgreSQL …")
+            _tell("starting PostgreSQL …")
             self._postgres = EmbeddedPostgres(self._settings.data_dir / "postgres")
             running.write_whole(running.database_file(self._settings), self._postgres.start())
         else:
@@ -183,7 +183,7 @@ class House:
         return Command("demo", [*okr(), "demo", "--only-if-empty"], 0, self._place.inherited)
 
     def _wait_until_ready(self, url: str, began: float) -> None:
-        say("waiting until everything can work …")
+        _tell("waiting until everything can work …")
         answer = "nothing"
         while not self._supervisor.is_asked_to_stop:
             self._supervisor.step(0.1)
@@ -209,4 +209,12 @@ def _address(settings: Settings) -> str:
 
 
 def _show_line(name: str, line: str) -> None:
-    say(Text(f"{name}: ", "dim").append(line, "not dim yellow"))
+    _tell(click.style(f"{name}: ", dim=True) + click.style(line, fg="yellow"))
+
+
+def _tell(text: str) -> None:
+    """Say it, where anybody still listens: that the terminal has gone must not keep us from ending in order."""
+    try:
+        click.echo(text)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -108,6 +108,10 @@ class House:
         noted = (self.directory / "var/run/children").read_text().splitlines()
         return {line.split()[1]: int(line.split()[0]) for line in noted}
 
+    def server(self) -> int:
+        """The process id of its PostgreSQL."""
+        return int((self.directory / "var/postgres/postmaster.pid").read_text().splitlines()[0])
+
     def epoch(self) -> str:
         """Which life of the trial broker this is."""
         return str(json.loads((self.directory / "var/run/broker.json").read_text())["epoch"])

@@ -1,6 +1,7 @@
 """The commands of who runs the program, each as a process of its own on a real database."""
 
 import json
+import secrets
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -140,6 +141,17 @@ def test_an_empty_database_is_told_what_to_do(database_url: str) -> None:
     result = okr("ledger", "status", database_url=database_url)
     assert result.returncode == 1
     assert "okr migrate" in result.stderr
+
+
+def test_a_user_who_may_not_is_told_whom_to_name(postgres: TestPostgres, database_url: str) -> None:
+    user = f"okr_weak_{secrets.token_hex(4)}"
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute(f"CREATE ROLE {user} LOGIN".encode())
+        result = okr("migrate", database_url=database_url.replace("postgres@", f"{user}@"))
+        owner.execute(f"DROP ROLE {user}".encode())
+    assert result.returncode == 1
+    assert "OKR_MIGRATE_URL" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_bad_setting_stops_the_start() -> None:

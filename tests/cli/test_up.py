@@ -177,7 +177,7 @@ def test_a_killed_child_is_back_within_a_second_and_nothing_is_lost(house: House
 
 def test_it_ends_in_order(house: House) -> None:
     house.values, house.facts, pids = fed_values(house), facts(house), house.pids()
-    server = int((house.directory / "var/postgres/postmaster.pid").read_text().splitlines()[0])
+    server = house.server()
     code, took, said = house.end(signal.SIGINT)
     assert code == 0, said
     assert took < 12
@@ -189,6 +189,7 @@ def test_it_ends_in_order(house: House) -> None:
 def test_it_goes_on_where_it_was(house: House) -> None:
     house.start()
     house.until(lambda: has_read_all(house))
+    assert not [line for line in house.screen if "WARNING" in line or "ERROR" in line]
     assert fed_values(house) == house.values
     assert facts(house) == house.facts
     assert (
@@ -203,3 +204,20 @@ def test_a_killed_house_takes_its_children_with_it_and_can_be_built_again(house:
     house.until(lambda: all(is_over(pid) for pid in pids.values()), within=10)
     house.start()
     assert set(house.pids()) == CHILDREN
+
+
+def test_a_terminal_that_has_gone_does_not_keep_it_from_ending_in_order(house: House) -> None:
+    house.end(signal.SIGTERM)
+    command = f"OKR_PORT={house.port} {OKR} up --no-demo | sed '/Ctrl-C ends/q'"
+    with subprocess.Popen(
+        command, shell=True, env=environment(), cwd=house.directory, stdout=subprocess.PIPE, text=True
+    ) as shell:
+        assert shell.stdout is not None
+        assert any("Ctrl-C ends" in line for line in shell.stdout)  # the last that anybody reads
+        pids, server = house.pids(), house.server()
+        os.kill(pids["project"], signal.SIGKILL)  # so that there is something to say
+        house.until(lambda: house.pids().get("project", pids["project"]) != pids["project"])
+        pids = house.pids()
+        os.kill(int((house.directory / "var/run/up.pid").read_text()), signal.SIGHUP)
+        assert shell.wait(15) == 0
+    assert all(is_over(pid) for pid in (*pids.values(), server))
