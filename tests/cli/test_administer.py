@@ -164,3 +164,15 @@ def test_settings_are_listed_without_secrets() -> None:
     result = okr("settings", database_url="postgresql://okr:hunter2@db/okr", port="9000")
     assert "hunter2" not in result.stdout
     assert "9000" in result.stdout
+
+
+def test_views_are_rebuilt_and_their_place_is_told(migrated_url: str) -> None:
+    open_cycle(migrated_url)
+    missing = okr("views", "status", database_url=migrated_url)
+    assert missing.returncode == 1
+    assert "okr views rebuild" in missing.stderr
+    rebuilt = okr("views", "rebuild", database_url=migrated_url)
+    assert rebuilt.returncode == 0
+    assert rebuilt.stdout.endswith(" from 1 facts.\n")
+    status = json.loads(okr("views", "status", "--json", database_url=migrated_url).stdout)
+    assert (status["position"], status["ledger_size"], status["behind"]) == (1, 1, 0)
