@@ -38,7 +38,7 @@ class Message(NamedTuple):
         return _EPOCH + timedelta(milliseconds=self.timestamp_ms)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Decoded:
     """One event in a message, read by its format.
 

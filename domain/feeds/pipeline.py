@@ -17,7 +17,7 @@ from domain.feeds.expressions import ColumnNotSent, Expression, ExpressionError,
 from domain.feeds.formats import FORMATS
 from domain.feeds.functions import number_from_text
 from domain.feeds.message import Decoded, Format, Message, Undecodable
-from domain.feeds.times import business_time, nanoseconds
+from domain.feeds.times import business_moment
 from domain.feeds.values import ARITHMETIC, Unfit, as_number, number_text, shortened
 from domain.feeds.versions import version_text
 
@@ -84,6 +84,8 @@ def read_message(feed: CompiledFeed, message: Message) -> list[Outcome]:
         events = feed.format.decode(message)
     except Undecodable as error:
         raise Dead(Stage.DECODE, str(error)) from None
+    if len(events) == 1:
+        return _Reading(feed, message, events[0], 0).outcomes()
     outcomes = [
         outcome for index, event in enumerate(events) for outcome in _Reading(feed, message, event, index).outcomes()
     ]
@@ -110,6 +112,8 @@ class _Reading:
         if self.event.ignored:
             return [Ignored(self.event.ignored)]
         outcomes = [self.outcome(side) for side in self.feed.sides]
+        if len(outcomes) == 1:
+            return outcomes
         return [outcome for outcome in outcomes if not isinstance(outcome, Ignored)] or outcomes[:1]
 
     def outcome(self, side: CompiledSide) -> Outcome:
@@ -229,7 +233,7 @@ class _Reading:
             return self.event.time
         value = self.feed.effective_at.value(self.event.fields)
         try:
-            return None if value is None else business_time(nanoseconds(value, effective_at.unit))
+            return None if value is None else business_moment(value, effective_at.unit)
         except Unfit as error:
             raise Unfit(f"effective_at: {error}") from None
 

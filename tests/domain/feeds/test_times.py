@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.feeds.times import business_time, looks_like_a_moment, nanoseconds, written
+from domain.feeds.times import business_moment, business_time, looks_like_a_moment, nanoseconds, written
 from domain.feeds.values import Unfit
 
 SECOND = 10**9
@@ -111,9 +111,9 @@ def test_only_a_time_with_its_offset_looks_like_a_moment() -> None:
     st.from_regex(r"\AZ|[+-][0-2][0-9]:[0-7][0-9]", fullmatch=True),
 )
 def test_the_fast_way_reads_like_the_slow_one(time: str, offset: str) -> None:
-    def read(text: str) -> int | str:
+    def read(text: str) -> datetime | str:
         try:
-            return nanoseconds(text)
+            return business_moment(text)
         except Unfit as error:
             return str(error).replace(text, "")
 
