@@ -60,7 +60,7 @@ def follow(present: Present, after: int, lines: list[TypedLine]) -> int:
 
 
 def take(present: Present, after: int, lines: list[TypedLine]) -> int:
-    """The same, in the caller's transaction and under its locks."""
+    """The same without a transaction of its own, where nobody else writes."""
     last = present.take(lines)
     if last.position != after + len(lines):
         raise LookupError(f"the ledger lacks a position between {after} and {last.position}")

@@ -24,7 +24,7 @@ from projections.key_results import KeyResultRow
 from projections.lines import Measured, Told, UnknownFact, read
 from projections.objectives import ObjectiveRow
 from projections.standing import Series
-from projections.tables import Rows, States, Table
+from projections.tables import Rows, States, Table, WriterBeside, write
 from projections.teams import TeamRow
 
 Handler = Callable[["Present", Told[Any], Any], None]
@@ -40,10 +40,16 @@ LATEST = 2**63 - 1
 class Present:
     """The present rows of the streams that facts are about, and the rows that wait to be written."""
 
-    def __init__(self, connection: Connection[DictRow], *, keyless: Sequence[Table] = ()) -> None:
+    def __init__(
+        self, connection: Connection[DictRow], *, keyless: Sequence[Table] = (), beside: WriterBeside | None = None
+    ) -> None:
         """`keyless` are tables that are empty and have no keys: while they are being filled nothing has to be looked
-        up in them, since all that goes in passes through here. They get their keys when that is no longer so."""
+        up in them, since all that goes in passes through here. They get their keys when that is no longer so.
+
+        `beside` writes the rows while the next lines are followed; else they are written in the caller's transaction.
+        """
         self.connection = connection
+        self.beside = beside
         self.keyless = list(keyless)
         self.is_whole = bool(keyless)
         self.cycles = States(cycles.CYCLES, CycleRow)
@@ -66,12 +72,16 @@ class Present:
         return facts[-1][0]
 
     def write(self) -> None:
-        """Write what waits, in the caller's transaction, and keep no more in mind than is allowed."""
-        for rows in (self.cycles, self.teams, self.objectives, self.key_results, self.feeds):
-            rows.write(self.connection)
-        self.values.write(self.connection)
-        self.targets.write(self.connection)
-        self.history.write(self.connection)
+        """Write what waits, and keep no more in mind than is allowed."""
+        waiting = (
+            *(self.cycles, self.teams, self.objectives, self.key_results, self.feeds),
+            *(self.values, self.targets, self.history),
+        )
+        copies = [copy for rows in waiting for copy in rows.hand_over()]
+        if self.beside is None:
+            write(self.connection, copies)
+        else:
+            self.beside.begin(copies)
         if len(self.objectives.present) + len(self.key_results.present) > MOST_KEPT:
             self.forget()
 
@@ -85,7 +95,11 @@ class Present:
         self.values.forget()
 
     def add_keys(self, *tables: Table) -> None:
-        """Give these tables their keys, all tables where none is named; those that have them stay as they are."""
+        """Give these tables their keys, all tables where none is named; those that have them stay as they are.
+
+        Whatever has been handed over by then is in them.
+        """
+        self._finish()
         for table in [table for table in self.keyless if table in (tables or self.keyless)]:
             table.add_keys(self.connection)
             self.keyless.remove(table)
@@ -121,8 +135,13 @@ class Present:
                 series.put(recent)
         return series
 
+    def _finish(self) -> None:
+        if self.beside is not None:
+            self.beside.finish()
+
     def _fetch(self, facts: Sequence[tuple[Told[Any], Any]]) -> None:
         """Read at once the present rows of all streams that these facts are about."""
+        self._finish()
         wanted: dict[str, set[str]] = {"Cycle": set(), "Objective": set(), "KeyResult": set(), "Feed": set()}
         for told, fact in facts:
             match fact:

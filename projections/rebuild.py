@@ -20,6 +20,7 @@ from projections import schema
 from projections.batches import BATCH_LOCK, read_lines, take
 from projections.present import Present
 from projections.schema import NEXT_SCHEMA, OLD_SCHEMA, VIEWS_SCHEMA
+from projections.tables import WriterBeside
 
 REBUILD_LOCK = 0x6F6B72_12
 DROP_ATTEMPTS = 3
@@ -48,13 +49,20 @@ def rebuild(url: str, *, progress: Callable[[int, int], None] = lambda _done, _t
             schema.drop(connection, leftover)
         with connection.transaction():
             schema.create(connection, NEXT_SCHEMA)
-        present = Present(connection, keyless=schema.TABLES)
-        position = _load(present, 0, progress)
-        present.add_keys()
+        with closing(connect(url)) as another:
+            another.execute(SESSION)
+            schema.use(another, NEXT_SCHEMA)
+            with closing(WriterBeside(another)) as beside:
+                present = Present(connection, keyless=schema.TABLES, beside=beside)
+                position = _load(present, 0, progress)
+                present.add_keys()
+                present.beside = None
         schema.analyze(connection)
         position = _load(present, position, progress)  # what was recorded while the indexes were built
         position = _switch(present, position)
         _drop_old(connection)
+        # The server would otherwise let go of it a moment after this returns.
+        connection.execute("SELECT pg_advisory_unlock(%s)", [REBUILD_LOCK])
     return position
 
 
@@ -82,8 +90,7 @@ def _load(present: Present, position: int, progress: Callable[[int, int], None])
     size = ledger_size(present.connection)
     while position < size:
         lines = read_lines(present.connection, position)
-        with present.connection.transaction():
-            position = take(present, position, lines)
+        position = take(present, position, lines)
         progress(position, max(position, size))
     return position
 

@@ -8,6 +8,7 @@ be closed, a reader needs no snapshot, and building anew writes exactly what fol
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -55,13 +56,48 @@ class Rows:
     def add(self, *values: object) -> None:
         self.waiting.append(copied(values))
 
-    def write(self, connection: Connection[DictRow]) -> None:
-        """Write what waits, in the caller's transaction."""
-        if self.waiting:
-            text = "\n".join(self.waiting)
-            self.waiting = []
-            with connection.cursor() as cursor, cursor.copy(f"COPY {self.table.name} FROM STDIN") as copy:
-                copy.write(text)
+    def hand_over(self) -> list[Copy]:
+        """What waits, to be written; none where nothing does."""
+        waiting, self.waiting = self.waiting, []
+        return [(self.table.name, "\n".join(waiting))] if waiting else []
+
+
+Copy = tuple[str, str]
+"""The name of a table and rows for it, as COPY reads them."""
+
+
+def write(connection: Connection[DictRow], copies: Iterable[Copy]) -> None:
+    """Write rows, in the caller's transaction."""
+    for table, text in copies:
+        with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
+            copy.write(text)
+
+
+class WriterBeside:
+    """Writes rows over a connection of its own while the caller goes on: one batch at a time, each a transaction."""
+
+    def __init__(self, connection: Connection[DictRow]) -> None:
+        self._connection = connection
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rows")
+        self._last: Future[None] | None = None
+
+    def begin(self, copies: Iterable[Copy]) -> None:
+        """Begin to write these as soon as the ones before are written. Raises what has gone wrong with those."""
+        self.finish()
+        self._last = self._thread.submit(self._write, copies)
+
+    def finish(self) -> None:
+        """Wait until everything is written. Raises what has gone wrong."""
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+    def _write(self, copies: Iterable[Copy]) -> None:
+        with self._connection.transaction():
+            write(self._connection, copies)
 
 
 class State(Protocol):

@@ -47,7 +47,7 @@ from domain.stream import Fact
 from projections.lines import Measured, Progress, Told
 from projections.moment import Moment
 from projections.standing import LIMITS, NOTHING_SAID, Limit, Series, Standing, order, readings_of, said_by
-from projections.tables import NULL, Rows, Table, copied
+from projections.tables import NULL, Copy, Rows, Table, copied
 
 if TYPE_CHECKING:
     from projections.key_results import KeyResultRow
@@ -116,12 +116,12 @@ class Standings:
         except KeyError:
             raise LookupError(f"no key result {key_result_id}, which a later fact is about") from None
 
-    def write(self, connection: Connection[DictRow]) -> None:
-        self.points.write(connection)
-        self.rows.write(connection)
+    def hand_over(self) -> list[Copy]:
+        """What waits, to be written."""
         self.recent.clear()
         if sum(len(series.points) for series in self.series.values()) > MOST_POINTS:
             self.series.clear()
+        return self.points.hand_over() + self.rows.hand_over()
 
     def forget(self) -> None:
         self.present.clear()
