@@ -147,6 +147,6 @@ def hostile() -> Iterator[bytes]:
 
 def test_no_body_makes_it_slow() -> None:
     for raw in hostile():
-        begun = time.perf_counter()
+        begun = time.process_time()  # a busy machine is no fault of the reader
         rule_of(raw)
-        assert time.perf_counter() - begun < 1, raw[:40]
+        assert time.process_time() - begun < 1, raw[:40]

@@ -87,8 +87,9 @@ def test_a_database_that_was_away_is_used_again(client: Client, api_url: str) ->
     """Every connection of every pool is ended at once, several times over."""
     for number in range(3):
         with psycopg.connect(api_url, autocommit=True) as connection:
+            # With a time to wait: without one the servers are only asked to end.
             connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         assert client.post("/v1/teams", {"name": f"Team {number}"}).status_code == 201
