@@ -58,15 +58,20 @@ def run(
     `queue` is the stream that the command is about. Raises whatever the decision raises (a client's version that
     lost a race is stale at the next attempt), and a Problem 503 where others came first five times.
     """
+    okr = services.okr
     for _ in range(ATTEMPTS):
+        must_queue = queue is not None and _is_contended(queue)
         try:
-            with services.okr.record.transaction() as opened:
+            if key is None and not must_queue:
+                # Nothing to be said or kept beside the facts: the transaction is the use case's own affair.
+                return _done(okr, decide(okr, by), resource, is_created=is_created), False
+            with okr.record.transaction() as opened:
                 connection: Connection[DictRow] = opened  # type: ignore[assignment] # the ledger's record: psycopg's
                 if key is not None and (before := key.claim(connection)) is not None:
                     return before, True
-                if queue is not None and _is_contended(queue):
+                if must_queue:
                     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"queue {queue}"])
-                done = _done(connection, decide(services.okr, by), resource, is_created=is_created)
+                done = _done(okr, decide(okr, by), resource, is_created=is_created)
                 if key is not None:
                     key.keep(connection, done)
                 return done, False
@@ -111,11 +116,10 @@ def _is_contended(stream: UUID) -> bool:
     return _contended_until.get(stream, 0.0) > time.monotonic()
 
 
-def _done(connection: Connection[DictRow], outcome: Outcome, resource: Resource, *, is_created: bool) -> Done:
+def _done(okr: OkrLedger, outcome: Outcome, resource: Resource, *, is_created: bool) -> Done:
     position = outcome.position
     if position is None:  # nothing changed: the state is what it is now
-        row = connection.execute("SELECT size FROM ledger.head").fetchone()
-        position = 0 if row is None else int(row["size"])
+        position = okr.recorder.max_notification_id() or 0
     location = resource.location(outcome.id) if is_created else None
     status = 201 if is_created else 200
     return Done(status, resource.name, outcome.id, outcome.version, position, location)
