@@ -143,3 +143,18 @@ def _contribution(row: dict[str, Any]) -> Contribution:
         timestamp_ms=row["timestamp_ms"],
         message_sha256=bytes(row["message_sha256"]).hex(),
     )
+
+
+def test_the_database_writes_evidence_as_the_domain_does(work: Workplace, okr: OkrLedger) -> None:
+    feed_id = work.feed()
+    entities = ["plain", '"quoted\\"', "\t\n\r\b\f\x01\x1f\x7f", "ключ 中文 😀", "</script>", "\u2028", "😀" * 512, " "]
+    amounts = ["12.50", "-0.000", "1000", "99999999999999999999999999.999999999999", "-7", "0.000000000001", "100", "3"]
+    records = [
+        deal(offset, entity, amount, rev, day=work.starts_on + timedelta(days=offset))
+        for offset, (entity, amount) in enumerate(zip(entities, amounts, strict=True))
+        for rev in [offset - 3]
+    ]
+    Reader.of(okr).read(records)
+    (fact,) = work.facts(feed_id)
+    assert fact.evidence.changes == len(entities)
+    _check_evidence(work, feed_id, okr)

@@ -23,7 +23,6 @@ from domain.calendar import end_of_day, start_of_day
 from domain.command import Command
 from domain.cycle import CycleState, CycleTerms
 from domain.feeds.aggregates import Window, is_worth_a_fact, published, window_of
-from domain.feeds.evidence import evidence_digest
 from domain.measurement import (
     EffectiveBy,
     Evidence,
@@ -194,12 +193,12 @@ def _effective(held: Totals, now: datetime) -> tuple[datetime, EffectiveBy]:
 
 
 def _evidence(connection: Connection[DictRow], feed: LiveFeed, held: Totals, exact: Decimal | None) -> Evidence:
-    lines = taken_in(connection, feed.id, held.version + 1)
+    taken = taken_in(connection, feed.id, held.version + 1)
     return Evidence(
         contributions=sum(tally.entities for tally in held.tallies.values()),
         exact=exact,
-        changes=len(lines),
-        sha256=evidence_digest(lines),
+        changes=taken.changes,
+        sha256=taken.sha256,
     )
 
 
