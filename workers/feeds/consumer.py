@@ -10,13 +10,16 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.net.compat import KafkaNetClient
 
 from workers.feeds.settings import WorkerSettings
+
+C = TypeVar("C")
 
 FETCH_BYTES = 8 * 1024 * 1024
 ANSWER_MS = 5_000
@@ -72,11 +75,28 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             return taken_away, waiting
 
 
+def open_client(kind: Callable[..., C], **options: Any) -> C:
+    """A client of kafka-python. Where no broker answers, it raises KafkaError and leaves no thread behind."""
+    made: list[KafkaNetClient] = []
+
+    def make(**config: Any) -> KafkaNetClient:
+        made.append(KafkaNetClient(**config))
+        return made[0]
+
+    try:
+        return kind(kafka_client=make, bootstrap_timeout_ms=ANSWER_MS, **options)
+    except BaseException:
+        for client in made:
+            client.close()
+        raise
+
+
 def open_consumer(settings: WorkerSettings) -> KafkaConsumer:
     """A consumer of the group that subscribes to nothing yet. Raises KafkaError where no broker answers."""
     # The trial broker keeps whoever leaves until the session is over.
     session_ms = 3_000 if settings.is_trial else int(settings.session_timeout * 1000)
-    return KafkaConsumer(
+    return open_client(
+        KafkaConsumer,
         **settings.connection_options(),
         group_id=settings.group,
         enable_auto_commit=False,
@@ -91,7 +111,6 @@ def open_consumer(settings: WorkerSettings) -> KafkaConsumer:
         heartbeat_interval_ms=min(3_000, session_ms // 5),
         metadata_max_age_ms=int(min(60.0, settings.topic_check) * 1000),
         request_timeout_ms=2 * ANSWER_MS,
-        bootstrap_timeout_ms=ANSWER_MS,
         metrics_enabled=False,
     )
 

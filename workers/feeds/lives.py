@@ -12,7 +12,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 
-from workers.feeds.consumer import ANSWER_MS, close_quietly
+from workers.feeds.consumer import ANSWER_MS, close_quietly, open_client
 from workers.feeds.settings import WorkerSettings
 
 
@@ -60,10 +60,8 @@ class TopicLives:
         if not topics:
             return {}
         if self._client is None:
-            self._client = KafkaAdminClient(
-                **self._settings.connection_options(),
-                request_timeout_ms=ANSWER_MS,
-                bootstrap_timeout_ms=ANSWER_MS,
+            self._client = open_client(
+                KafkaAdminClient, **self._settings.connection_options(), request_timeout_ms=ANSWER_MS
             )
         answers: list[dict[str, Any]] = self._client.describe_topics(sorted(topics))
         return {answer["name"]: str(answer["topic_id"]) for answer in answers if answer["error_code"] == 0}

@@ -66,7 +66,7 @@ class Timekeeper(threading.Thread):
             except (PersistenceError, psycopg.Error) as error:
                 LOG.warning("timekeeper: the database is away: %s", error)
             except Exception:
-                # One thing that cannot be reckoned must not silence the clock of all the others for good.
+                # A clock that has stopped is seen too late: better one that complains.
                 LOG.exception("timekeeper: failed, and tries again")
             self._end_asked.wait(BACK_OFF)
 
@@ -97,7 +97,11 @@ def keep_time(ledger: OkrLedger, catalogue: Catalogue) -> int:
             continue
         is_revised = row["revision"] not in (None, feed.revision)
         if row["is_due"] or is_revised or _has_midnight_passed(feed, row["midnight"], row["now"]):
-            written += _bring_up_to_date(ledger, catalogue, feed)
+            try:
+                written += _bring_up_to_date(ledger, catalogue, feed)
+            except (ArithmeticError, LookupError, ValueError):
+                # One number that cannot be reckoned must not silence the clock of all the others.
+                LOG.exception("timekeeper: feed %s cannot be brought up to date", feed.definition.name)
     return written
 
 
