@@ -25,7 +25,7 @@ from api.access import READ_TEXTS, note_access, note_reading
 from api.auth import Scope, authenticate
 from api.bodies import json_object
 from api.door import knock
-from api.fields import faults
+from api.faults import faults
 from api.idempotency import IdempotencyKey
 from api.ids import uuid7
 from api.inputs import Body

@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from api import inputs
+from api import feed_inputs, inputs
 from api.auth import Scope
 from api.endpoints import Members, Routes, must_be_there
 from api.fields import Flag, Id
@@ -32,7 +32,7 @@ class Filters(PageAtMoment):
     is_paused = Flag()
 
 
-@routes.decides("", inputs.Feed, FEED, scope=Scope.FEEDS_WRITE, is_created=True, takes_version=False)
+@routes.decides("", feed_inputs.Feed, FEED, scope=Scope.FEEDS_WRITE, is_created=True, takes_version=False)
 def define_feed(okr: OkrLedger, body: Members, by: Command, new_id: UUID) -> Outcome:
     """Define a feed for a key result that has none."""
     return okr.define_feed(new_id, definition(body), by)
@@ -50,7 +50,9 @@ def show_feed(connection: Connection[DictRow], moment: Moment, id: UUID) -> Answ
     return feeds.get(connection, id, moment)
 
 
-@routes.decides("/<uuid:id>", inputs.FeedDefinition, FEED, scope=Scope.FEEDS_WRITE, method="PUT", demands_version=True)
+@routes.decides(
+    "/<uuid:id>", feed_inputs.FeedDefinition, FEED, scope=Scope.FEEDS_WRITE, method="PUT", demands_version=True
+)
 def revise_feed(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
     """Revise the definition of a feed; the whole of it, so If-Match must name the version that you looked at."""
     return okr.revise_feed(id, definition(body), by)

@@ -14,9 +14,9 @@ from enum import StrEnum
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-import marshmallow as ma
 from marshmallow import fields
 
+from api.faults import refuse
 from domain.command import opaque_id
 from domain.errors import Invalid
 from domain.numbers import MEASURE_PATTERN, MEASURE_RULE, measure
@@ -34,23 +34,6 @@ _MOMENT = re.compile(
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,18}")
-
-
-class Fault(str):
-    """A message that says which rule was broken."""
-
-    __slots__ = ("rule",)
-    rule: str
-
-    def __new__(cls, rule: str, message: str) -> Fault:
-        fault = super().__new__(cls, message)
-        fault.rule = rule
-        return fault
-
-
-def refuse(rule: str, message: str) -> ma.ValidationError:
-    """The error to raise for a value."""
-    return ma.ValidationError(Fault(rule, message))
 
 
 class Said(fields.Field[T]):
@@ -292,25 +275,3 @@ def described(_: Any, field: fields.Field[Any], **__: Any) -> dict[str, Any]:
         if "enum" in schema:
             schema["enum"] = [*schema["enum"], None]
     return schema
-
-
-def faults(messages: Any, path: str = "") -> list[tuple[str | None, str, str]]:
-    """What marshmallow collected, as (field, rule, message), with the path of nested fields in dots."""
-    if isinstance(messages, dict):
-        found = []
-        for name, below in messages.items():
-            name = "" if name == ma.exceptions.SCHEMA else str(name)
-            found += faults(below, f"{path}.{name}" if path and name else path or name)
-        return found
-    if isinstance(messages, list):
-        return [fault for message in messages for fault in faults(message, path)]
-    return [(path or None, getattr(messages, "rule", _MARSHMALLOW.get(messages, "value")), str(messages))]
-
-
-_MARSHMALLOW = {
-    "Missing data for required field.": "required",
-    "Unknown field.": "unknown_field",
-    "Field may not be null.": "not_null",
-    "Not a valid list.": "list",
-    "Invalid input type.": "object",
-}

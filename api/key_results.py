@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from api import inputs
+from api import inputs, key_result_inputs
 from api.endpoints import Members, Routes, must_be_there
 from api.feeds import without_null_next
 from api.fields import Id, OneOf, OpaqueId
@@ -77,7 +77,7 @@ def show_evidence(
 # From the draft to the promise
 
 
-@routes.decides("/<uuid:id>/revisions", inputs.KeyResultRevision, KEY_RESULT)
+@routes.decides("/<uuid:id>/revisions", key_result_inputs.KeyResultRevision, KEY_RESULT)
 def revise_key_result(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
     """Revise the draft of a key result: any of its terms, without a reason."""
     return okr.revise_key_result(id, terms(body), by)
@@ -92,7 +92,7 @@ def commit_key_result(okr: OkrLedger, _: Members, by: Command, id: UUID) -> Outc
 # What is measured
 
 
-@routes.decides("/<uuid:id>/progress", inputs.Progress, KEY_RESULT)
+@routes.decides("/<uuid:id>/progress", key_result_inputs.Progress, KEY_RESULT)
 def record_progress(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
     """Record what a person measured."""
     source = body.get("source", {})
@@ -107,13 +107,13 @@ def record_progress(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Out
     )
 
 
-@routes.decides("/<uuid:id>/milestones/<ordinal:n>/reached", inputs.MilestoneReached, KEY_RESULT)
+@routes.decides("/<uuid:id>/milestones/<ordinal:n>/reached", key_result_inputs.MilestoneReached, KEY_RESULT)
 def reach_milestone(okr: OkrLedger, body: Members, by: Command, id: UUID, n: int) -> Outcome:
     """Say that milestone n, counted from 1, is reached."""
     return okr.reach_milestone(id, n, by, effective_at=body.get("effective_at"), note=body.get("note"))
 
 
-@routes.decides("/<uuid:id>/overrides", inputs.Override, KEY_RESULT)
+@routes.decides("/<uuid:id>/overrides", key_result_inputs.Override, KEY_RESULT)
 def override(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
     """Put a person's value before the feed's, with a reason."""
     standing: tuple[OverrideUntil, date | None] = body.get("until", (OverrideUntil.STICKY, None))
@@ -121,13 +121,13 @@ def override(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
     return okr.override(id, body["value"], by, until=until, until_on=until_on)
 
 
-@routes.decides("/<uuid:id>/overrides/lift", inputs.OverrideLift, KEY_RESULT)
+@routes.decides("/<uuid:id>/overrides/lift", key_result_inputs.OverrideLift, KEY_RESULT)
 def lift_override(okr: OkrLedger, _: Members, by: Command, id: UUID) -> Outcome:
     """Let the feed's value stand again, with a reason."""
     return okr.lift_override(id, by)
 
 
-@routes.decides("/<uuid:id>/corrections", inputs.Correction, KEY_RESULT)
+@routes.decides("/<uuid:id>/corrections", key_result_inputs.Correction, KEY_RESULT)
 def correct(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
     """Put right what was written down wrongly: within 24 hours, later by an admin only."""
     target: Decimal | None = body.get("target")
@@ -138,19 +138,19 @@ def correct(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
 # What moves after the promise
 
 
-@routes.decides("/<uuid:id>/target-adjustments", inputs.TargetAdjustment, KEY_RESULT)
+@routes.decides("/<uuid:id>/target-adjustments", key_result_inputs.TargetAdjustment, KEY_RESULT)
 def adjust_target(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
     """Move the target, visibly and with a reason."""
     return okr.adjust_target(id, body["target"], by, effective_at=body.get("effective_at"))
 
 
-@routes.decides("/<uuid:id>/deadline-adjustments", inputs.DeadlineAdjustment, KEY_RESULT)
+@routes.decides("/<uuid:id>/deadline-adjustments", key_result_inputs.DeadlineAdjustment, KEY_RESULT)
 def adjust_deadline(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
     """Move the deadline, with a reason."""
     return okr.adjust_deadline(id, body["deadline"], by, effective_at=body.get("effective_at"))
 
 
-@routes.decides("/<uuid:id>/weight-adjustments", inputs.WeightAdjustment, KEY_RESULT)
+@routes.decides("/<uuid:id>/weight-adjustments", key_result_inputs.WeightAdjustment, KEY_RESULT)
 def adjust_weight(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
     """Let it count more or less, with a reason."""
     return okr.adjust_weight(id, body["weight"], by, effective_at=body.get("effective_at"))
@@ -183,7 +183,7 @@ def score(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
     return okr.score_key_result(id, by, points=body["points"], kind=body["kind"], comment=body.get("comment"))
 
 
-@routes.decides("/<uuid:id>/replacements", inputs.KeyResultReplacement, KEY_RESULT, is_created=True)
+@routes.decides("/<uuid:id>/replacements", key_result_inputs.KeyResultReplacement, KEY_RESULT, is_created=True)
 def replace_key_result(okr: OkrLedger, body: Members, by: Command, id: UUID, new_id: UUID) -> Outcome:
     """End it in favour of a successor, which is what the answer shows."""
     outcome = okr.replace_key_result(id, new_id, Terms(**terms(body)), by)

@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from api import inputs
+from api import inputs, key_result_inputs
 from api.endpoints import Members, Routes, must_be_there
 from api.fields import Id, OneOf, OpaqueId
 from api.key_results import terms
@@ -114,7 +114,7 @@ def drop_objective(okr: OkrLedger, _: Members, by: Command, id: UUID) -> Outcome
     return okr.drop_objective(id, by)
 
 
-@routes.decides("/<uuid:id>/key-results", inputs.KeyResult, KEY_RESULT, is_created=True, takes_version=False)
+@routes.decides("/<uuid:id>/key-results", key_result_inputs.KeyResult, KEY_RESULT, is_created=True, takes_version=False)
 def draft_key_result(okr: OkrLedger, body: Members, by: Command, id: UUID, new_id: UUID) -> Outcome:
     """Draft a key result for an objective."""
     return okr.draft_key_result(new_id, id, Terms(**terms(body)), by)

@@ -8,7 +8,8 @@ from typing import Any
 import marshmallow as ma
 from flask import Request
 
-from api.fields import MOST_POSITION, Count, MomentInAddress, OpaqueId, Words, faults
+from api.faults import faults
+from api.fields import MOST_POSITION, Count, MomentInAddress, OpaqueId, Words
 from api.problems import Problem
 
 USUAL_ITEMS = 50

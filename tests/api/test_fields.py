@@ -9,10 +9,10 @@ from typing import Any
 import marshmallow as ma
 import pytest
 
+from api.faults import Fault
 from api.fields import (
     Count,
     Day,
-    Fault,
     Flag,
     Id,
     Measure,
@@ -24,7 +24,7 @@ from api.fields import (
     Whole,
     Words,
 )
-from api.inputs import Until
+from api.key_result_inputs import Until
 from domain.key_result import OverrideUntil
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from api import inputs
+from api import feed_inputs, inputs, key_result_inputs
 from api.app import ROUTES
 from api.inputs import Body
 from tests.api.client import Client, Json, read
@@ -32,8 +32,9 @@ def operations(spec: Json) -> list[tuple[str, str, Json]]:
 
 
 def bodies() -> list[type[Body]]:
-    found = [each for each in vars(inputs).values() if isinstance(each, type) and issubclass(each, Body)]
-    return [each for each in found if each is not Body and not each.__name__.startswith("_") and each.example]
+    modules = (inputs, key_result_inputs, feed_inputs)
+    found = {each for module in modules for each in vars(module).values() if isinstance(each, type)}
+    return sorted((each for each in found if issubclass(each, Body) and each.example), key=lambda each: each.__name__)
 
 
 def test_it_has_every_route_of_the_api(lonely: Client, spec: Json) -> None:
