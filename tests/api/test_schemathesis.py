@@ -47,7 +47,7 @@ def test_no_answer_is_outside_the_specification(client: Client, api_url: str, tm
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=280,
             check=False,
         )
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2_000:]
