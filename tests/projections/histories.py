@@ -45,8 +45,9 @@ DIRECTIONS = (
 class History:
     """Tells a ledger one random fact after the other."""
 
-    def __init__(self, teller: Teller, seed: int) -> None:
+    def __init__(self, teller: Teller, seed: int, *, has_overrides: bool = True) -> None:
         self.teller = teller
+        self.has_overrides = has_overrides
         self.random = random.Random(seed)
         self.objectives = [self._id() for _ in range(2)]
         self.key_results: dict[UUID, Direction] = {}
@@ -120,7 +121,8 @@ class History:
             may = [self._reach, self._change]
         else:
             may = [self._record] * 6 + [self._measure] * 6 + [self._adjust] * 3
-            may += [self._correct_progress, self._correct_target, self._override, self._lift, self._move_window]
+            may += [self._correct_progress, self._correct_target, self._move_window]
+            may += [self._override, self._lift] if self.has_overrides else []
             may += [self._change, self._change, self._move_deadline]
         self.random.choice(may)(id)
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import Connection
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, dict_row
 
 from domain.key_result import KeyResultCommitted, KeyResultDraftRevised
-from domain.measures import Direction
+from domain.measures import Direction, Point, Source
 from domain.stream import FACTS, Fact, fact
+from ledger.datastore import become
 from projections import batches, present, schema, values
 from projections.batches import Overtaken, follow, read_lines
 from projections.lines import UnknownFact
 from projections.position import reached
 from projections.present import HANDLERS, Present
 from projections.runner import catch_up, rebuild
+from projections.tables import WriterBeside
 from tests.projections.goals import (
     KEY_RESULT,
     LAST_DAY,
@@ -32,6 +36,7 @@ from tests.projections.goals import (
 )
 from tests.projections.histories import History
 from tests.projections.teller import Teller
+from tests.projections.waiting import somebody_waits_for, wait_until
 
 Views = Connection[DictRow]
 Rows = dict[str, list[DictRow]]
@@ -46,10 +51,10 @@ def rows(connection: Views) -> Rows:
     return found | {"progress": connection.execute("SELECT position, clock FROM progress").fetchall()}
 
 
-@pytest.fixture
-def told(teller: Teller) -> Teller:
-    """A ledger in which a lot has happened."""
-    history = History(teller, seed=99)
+@pytest.fixture(params=[True, False], ids=["overrides", "no overrides"])
+def told(teller: Teller, request: pytest.FixtureRequest) -> Teller:
+    """A ledger in which a lot has happened. Where there never was an override, late values take a shorter way."""
+    history = History(teller, seed=99, has_overrides=request.param)
     history.begin()
     history.go_on(250)
     teller.record()
@@ -120,6 +125,34 @@ def test_a_draft_with_values_that_becomes_a_limit(teller: Teller, connection: Vi
     last = connection.execute("SELECT * FROM key_result_values ORDER BY from_position DESC LIMIT 1").fetchone()
     assert last is not None
     assert (last["held_us"], last["held_last_at"], last["is_held"]) == (0, teller.now, True)
+
+
+@pytest.mark.parametrize("table", ["points", "key_results"])
+def test_nothing_is_looked_up_while_it_is_being_written(teller: Teller, connection: Views, table: str) -> None:
+    """A writer beside is waited for before a table is read: here somebody else holds it up."""
+    committed(teller, direction=Direction.AT_LEAST)
+    known = teller.tell(*measured("1", teller.now))
+    teller.after(days=1).tell(*measured("2", teller.now))
+    teller.record()
+    _make_empty(connection)
+    lines = read_lines(connection, 0)
+    later = Point(100, teller.now, Decimal(3), Source.FEED)
+    with psycopg.connect(teller.url, row_factory=dict_row) as second, psycopg.connect(teller.url) as somebody:
+        become(second)
+        schema.use(second)
+        with closing(WriterBeside(second)) as beside, ThreadPoolExecutor() as threads:
+            writing, reading = Present(connection, beside=beside), Present(connection, beside=beside)
+            writing.take(lines[:known])
+            somebody.execute(f"LOCK TABLE {schema.VIEWS_SCHEMA}.{table} IN SHARE ROW EXCLUSIVE MODE")
+            writing.write()
+            if table == "points":
+                found: Future[Any] = threads.submit(reading.points_around, str(KEY_RESULT), later)
+            else:
+                found = threads.submit(reading.take, lines[known:])
+            wait_until(lambda: somebody_waits_for(connection, "relation"))
+            somebody.rollback()
+            assert table != "points" or len(found.result(20).points) == 1
+            assert table == "points" or found.result(20).position == known + 1
 
 
 def test_what_is_in_the_table_is_not_kept_in_mind_too(teller: Teller, connection: Views) -> None:

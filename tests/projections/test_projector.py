@@ -21,6 +21,7 @@ from projections.runner import PROJECTOR_LOCK, Projector, catch_up
 from tests.projections.goals import KEY_RESULT, committed
 from tests.projections.teller import Teller
 from tests.projections.test_rebuild import projector
+from tests.projections.waiting import wait_until
 from tests.support.postgres_server import own_server
 
 Views = Connection[DictRow]
@@ -49,10 +50,7 @@ def test_it_builds_what_is_missing_and_follows(teller: Teller, connection: Views
 
 
 def _wait_for_schema(connection: Views) -> None:
-    end = time.monotonic() + 20
-    while not schema.exists(connection):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_until(lambda: schema.exists(connection))
     schema.use(connection)
 
 
@@ -71,10 +69,7 @@ def test_it_follows_at_once_when_the_database_says_so(teller: Teller, connection
 
 
 def _wait_until_active(running: Projector) -> None:
-    end = time.monotonic() + 20
-    while not running.is_active:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_until(lambda: running.is_active)
 
 
 def test_it_tells_position_and_size(teller: Teller, connection: Views) -> None:
@@ -97,12 +92,11 @@ def test_the_other_takes_over_when_the_first_loses_its_connection(teller: Teller
         with projector(teller.url) as second:
             assert wait_for(connection, _progress(teller), 20)
             assert not second.is_active
-            with connection.transaction():
-                # Kept out while it tries to come back, so that the second one is sure to be quicker.
-                first.url = first.url.replace("/okr_test_", "/nothing_like_okr_test_")
-                _end_connection_of_the_active_one(teller.url)
+            # Kept out when it tries to come back, so that the second one is sure to be quicker.
+            first.url = first.url.replace("/okr_test_", "/nothing_like_okr_test_")
+            _end_connection_of_the_active_one(teller.url)
             _wait_until_active(second)
-            assert not first.is_active
+            wait_until(lambda: not first.is_active)
             assert wait_for(connection, _progress(teller), 20)
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -26,6 +25,7 @@ from projections.runner import Projector, RebuildRunning, catch_up, rebuild
 from tests.projections.goals import KEY_RESULT, committed
 from tests.projections.teller import Teller
 from tests.projections.test_following import rows
+from tests.projections.waiting import somebody_waits_for, wait_until
 
 Views = Connection[DictRow]
 
@@ -161,19 +161,12 @@ def test_a_reader_in_its_transaction_holds_up_no_switch(told: Teller, connection
             assert reached(reader) == len(told.told)
             thread = threading.Thread(target=rebuild, args=[told.url], kwargs={"progress": told_progress})
             thread.start()
-            _wait_until(lambda: schema.exists(connection, schema.OLD_SCHEMA))
+            wait_until(lambda: schema.exists(connection, schema.OLD_SCHEMA))
             # The switch has happened while this transaction is open; it reads the new tables from here on.
             assert reached(reader) == len(told.told)
         thread.join(30)
         assert not thread.is_alive()
     assert not schema.exists(connection, schema.OLD_SCHEMA)
-
-
-def _wait_until(is_so: Callable[[], bool], timeout_s: float = 20) -> None:
-    end = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("write", [rebuild, lambda url: _catch_up(url)])
@@ -187,7 +180,7 @@ def test_nobody_writes_between_a_batch_and_its_end(
         other.execute("SELECT pg_advisory_xact_lock(%s)", [BATCH_LOCK])
         thread = threading.Thread(target=write, args=[told.url])
         thread.start()
-        _wait_until(lambda: _is_waited_for(connection, BATCH_LOCK))
+        wait_until(lambda: somebody_waits_for(connection, "advisory"))
         assert reached(connection) == len(told.told) - 1
     thread.join(30)
     assert reached(connection) == len(told.told)
@@ -197,11 +190,6 @@ def _catch_up(url: str) -> None:
     with psycopg.connect(url, row_factory=dict_row) as other:
         become(other)
         catch_up(other)
-
-
-def _is_waited_for(connection: Views, key: int) -> bool:
-    found = connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted", [key])
-    return found.fetchone() is not None
 
 
 def test_two_rebuilds_at_once_are_one_too_many(told: Teller) -> None:

@@ -134,12 +134,14 @@ def test_a_stale_pid_file_with_the_number_of_another_program_is_no_obstacle(pass
 def test_ctrl_c_at_the_terminal_leaves_it_running(passable_dir: Path) -> None:
     supervisor = started_elsewhere(
         passable_dir / "data",
-        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n"
+        # The second line is printed within the `try`: a Ctrl-C that comes before it would end the program.
+        "try:\n    print('waiting', flush=True)\n    time.sleep(60)\nexcept KeyboardInterrupt:\n"
         "    import psycopg; psycopg.connect(server.url).close(); print('still there', flush=True)\n"
         "server.stop()",
     )
     with supervisor:
         pid = int(line_of(supervisor).rsplit(" ", 1)[1])
+        assert line_of(supervisor) == "waiting"
         os.killpg(supervisor.pid, signal.SIGINT)
         assert line_of(supervisor) == "still there"
     assert supervisor.returncode == 0
