@@ -42,6 +42,10 @@ def json_object(request: Request, *, may_be_empty: bool = False) -> dict[str, An
     raw = request.get_data(cache=True)
     if not raw and may_be_empty:
         return {}
+    if request.content_encoding not in (None, "identity"):
+        raise Problem(
+            415, "unsupported-media-type", "Only plain JSON is read", "send the body without Content-Encoding"
+        )
     kind, options = parse_options_header(request.content_type)
     if kind.lower() != "application/json" or options.get("charset", "utf-8").lower() != "utf-8":
         raise Problem(415, "unsupported-media-type", "Only JSON is read", "send the body as application/json in UTF-8")

@@ -43,7 +43,7 @@ class FeedDefinition(Body):
     source = Part(
         _section(
             {
-                "topic": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,249}$"},
+                "topic": {"type": "string", "pattern": "^(?!__)[A-Za-z0-9._-]{1,249}$"},
                 "topics": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 20},
                 "format": {"type": "string", "enum": list(FORMATS)},
             },

@@ -9,17 +9,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from flask import Flask
+from gunicorn import util
 from gunicorn.app.base import BaseApplication
 
 from api.app import create_app
 from api.metrics import SharedCells
+from api.problems import MEDIA_TYPE
 from api.services import services_of
 from api.settings import ApiSettings
 
 GRACEFUL_S = 20
 REQUEST_S = 60
 MOST_ROUTES = 200
+_UNREAD = {
+    414: "the address is longer than 4,094 bytes",
+    431: "a header is longer than 8,190 bytes, or there are more than 100 of them",
+    500: "this is a fault of the server; its log has the details",
+    501: "a body comes as it is, or in chunks",
+}
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
@@ -48,7 +57,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         self.slot = worker.okr_slot = min(set(range(self.cells.slots)) - taken, default=0)
 
 
-def serve(settings: ApiSettings, bind: str, *, workers: int = 2, threads: int = 8) -> None:
+def serve(settings: ApiSettings, bind: str, *, workers: int = 2, threads: int = 8, log_level: str = "info") -> None:
     """Answer on `bind` (host:port, or unix:path) until told to stop. Exits the process at the end."""
     if threads > settings.pool_size:
         raise ValueError("each thread needs a connection: threads is at most pool_size")
@@ -61,9 +70,29 @@ def serve(settings: ApiSettings, bind: str, *, workers: int = 2, threads: int = 
         "timeout": REQUEST_S,
         "keepalive": 75,
         "accesslog": None,
+        "loglevel": log_level,
         "preload_app": False,
     }
+    # What is not even HTTP never reaches the application; gunicorn's own answer to it would be a page of HTML.
+    util.write_error = _refuse
     Server(settings, options).run()
+
+
+def _refuse(connection: Any, status: int, reason: str, _: str) -> None:
+    """Answer a request that gunicorn could not read, as a problem document like any other."""
+    body = orjson.dumps(
+        {
+            "type": f"/problems/{reason.lower().replace(' ', '-')}",
+            "title": reason,
+            "status": status,
+            "detail": _UNREAD.get(status, "this is no HTTP request that the server reads"),
+        }
+    )
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: {MEDIA_TYPE}\r\n"
+        f"Cache-Control: no-store\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    util.write_nonblock(connection, head.encode("ascii") + body)
 
 
 def _close(_: Any, worker: Any) -> None:

@@ -34,6 +34,7 @@ def serve(fd: int | None) -> None:
         f"fd://{fd}" if fd is not None else f"{host}:{settings.port}",
         workers=settings.api_workers,
         threads=settings.api_threads,
+        log_level=settings.log_level.lower(),
     )
 
 

@@ -23,6 +23,8 @@ from cli.log_files import LogFile, is_important
 ENOUGH_FAILURES = 5
 """So many exits with an error within FAILURE_WINDOW end everything."""
 FAILURE_WINDOW = 60.0
+ENOUGH_ENDS = 16
+"""More ends without an error than the longest wait lets fall within FAILURE_WINDOW."""
 FIRST_WAIT = 0.25
 LONGEST_WAIT = 15.0
 WAIT_AFTER_A_KILL = 0.25
@@ -47,14 +49,16 @@ class _Kept:
     child: Child | None = None
     start_at: float | None = None
     failed_at: deque[float] = field(default_factory=lambda: deque(maxlen=ENOUGH_FAILURES))
+    finished_at: deque[float] = field(default_factory=lambda: deque(maxlen=ENOUGH_ENDS))
 
     def wait_after(self, code: int, now: float) -> float:
         """How long to wait before the next start, after an end with that exit code. Raises GaveUp."""
-        if code <= 0:
+        if code < 0:
             return WAIT_AFTER_A_KILL
-        self.failed_at.append(now)
-        recent = sum(now - moment < FAILURE_WINDOW for moment in self.failed_at)
-        if recent >= ENOUGH_FAILURES:
+        ends = self.failed_at if code else self.finished_at
+        ends.append(now)
+        recent = sum(now - moment < FAILURE_WINDOW for moment in ends)
+        if code and recent >= ENOUGH_FAILURES:
             lines = "\n".join(f"  {line}" for line in self.log.last(SHOWN_LINES))
             raise GaveUp(
                 f"{self.command.name} ended with an error {recent} times within a minute (exit code {code}). "

@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import time
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
@@ -145,10 +146,11 @@ class House:
         migrate(running.migrate_url(self._settings))
 
     def _make_admin_token(self) -> None:
-        """Make the first admin's token, unless the file has one that this database knows."""
+        """Make the first admin's token, unless the file has one that still opens everything here."""
         path = self._settings.admin_token_path
         with running.connection(running.database_url(self._settings)) as connection:
-            if path.exists() and tokens.find(connection, path.read_text(encoding="utf-8").strip()) is not None:
+            kept = tokens.find(connection, path.read_text(encoding="utf-8").strip()) if path.exists() else None
+            if kept is not None and kept.role is Role.ADMIN and kept.holds_at(datetime.now(UTC)):
                 return
             text, _ = tokens.create_token(connection, ADMIN, Role.ADMIN, name="made by okr up")
         try:

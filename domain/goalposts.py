@@ -61,8 +61,6 @@ class TargetHistory:
             raise ValueError("targets stand in the order in which they came into force")
         if self.original is not None and self.original != self.segments[0].target:
             raise ValueError("the first target is the original one, after any correction")
-        if self.committed_at >= self.deadline_at_original:
-            raise ValueError("a key result is committed before its deadline")
         if self.original_baseline is not None and self.baseline is None:
             raise ValueError("a limit has no baseline")
 

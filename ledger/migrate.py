@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import resources
 
 import psycopg
+from psycopg.rows import class_row
 
 OLDEST_POSTGRESQL = 150000
 MIGRATION_LOCK = 0x6F6B72_01
@@ -27,6 +29,17 @@ class Migration:
     number: int
     name: str
     sql: str
+
+    @property
+    def checksum(self) -> bytes:
+        """SHA-256 of the SQL: a database remembers what it was given under that number."""
+        return sha256(self.sql.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    number: int
+    sha256: bytes
 
 
 def known_migrations() -> list[Migration]:
@@ -61,6 +74,11 @@ def migrate(url: str, *, told: Callable[[str], None] = lambda _: None) -> list[s
                 f"the database has schema {max(done)}, this program knows {len(steps)}: run the newer program"
             )
         for step in steps:
+            if done.get(step.number, step.checksum) != step.checksum:
+                raise MigrationRefused(
+                    f"the database was given another {step.name} than this program has: they do not belong together"
+                )
+        for step in steps:
             if step.number in done:
                 continue
             told(step.name)
@@ -68,8 +86,8 @@ def migrate(url: str, *, told: Callable[[str], None] = lambda _: None) -> list[s
                 _prepare_roles(connection)
                 connection.execute(step.sql.encode())
                 connection.execute(
-                    "INSERT INTO public.okr_migrations (number, name) VALUES (%s, %s)",
-                    [step.number, step.name],
+                    "INSERT INTO public.okr_migrations (number, name, sha256) VALUES (%s, %s, %s)",
+                    [step.number, step.name, step.checksum],
                 )
             applied.append(step.name)
         return applied
@@ -77,7 +95,7 @@ def migrate(url: str, *, told: Callable[[str], None] = lambda _: None) -> list[s
 
 def schema_is_current(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
     """Whether the database has exactly the steps that this program knows."""
-    return _applied(connection, create=False) == {step.number for step in known_migrations()}
+    return _applied(connection, create=False) == {step.number: step.checksum for step in known_migrations()}
 
 
 def _check_server(connection: psycopg.Connection[tuple[object, ...]]) -> None:
@@ -88,17 +106,20 @@ def _check_server(connection: psycopg.Connection[tuple[object, ...]]) -> None:
         raise MigrationRefused("the database must be encoded in UTF8: the ledger keeps exact bytes")
 
 
-def _applied(connection: psycopg.Connection[tuple[object, ...]], *, create: bool = True) -> set[int]:
+def _applied(connection: psycopg.Connection[tuple[object, ...]], *, create: bool = True) -> dict[int, bytes]:
+    """The checksums of the steps that the database has been given, by number."""
     if create:
         connection.execute(
             "CREATE TABLE IF NOT EXISTS public.okr_migrations ("
-            " number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+            " number integer PRIMARY KEY, name text NOT NULL, sha256 bytea NOT NULL,"
+            " applied_at timestamptz NOT NULL DEFAULT now())"
         )
         connection.execute("GRANT SELECT ON public.okr_migrations TO PUBLIC")
     elif connection.execute("SELECT to_regclass('public.okr_migrations')").fetchone() == (None,):
-        return set()
-    rows = connection.execute("SELECT number FROM public.okr_migrations").fetchall()
-    return {int(str(number)) for (number,) in rows}
+        return {}
+    with connection.cursor(row_factory=class_row(_Applied)) as cursor:
+        rows = cursor.execute("SELECT number, sha256 FROM public.okr_migrations").fetchall()
+    return {row.number: row.sha256 for row in rows}
 
 
 def _prepare_roles(connection: psycopg.Connection[tuple[object, ...]]) -> None:

@@ -22,7 +22,7 @@ from projections.present import Present
 from projections.schema import NEXT_SCHEMA, OLD_SCHEMA, VIEWS_SCHEMA
 from projections.tables import WriterBeside
 
-REBUILD_LOCK = 0x6F6B72_12
+REBUILD_LOCK = (0x6F6B72_12, schema.NUMBER)
 DROP_ATTEMPTS = 3
 
 # The database may lose the last moments of a view: its position goes with them, so it reads those lines again.
@@ -62,7 +62,7 @@ def rebuild(url: str, *, progress: Callable[[int, int], None] = lambda _done, _t
         position = _switch(present, position)
         _drop_old(connection)
         # The server would otherwise let go of it a moment after this returns.
-        connection.execute("SELECT pg_advisory_unlock(%s)", [REBUILD_LOCK])
+        connection.execute("SELECT pg_advisory_unlock(%s, %s)", REBUILD_LOCK)
     return position
 
 
@@ -74,9 +74,9 @@ def connect(url: str) -> Connection[DictRow]:
     return connection
 
 
-def lock(connection: Connection[DictRow], key: int) -> bool:
+def lock(connection: Connection[DictRow], key: tuple[int, int]) -> bool:
     """Take a lock that lasts as long as the connection, unless another one has it."""
-    row = connection.execute("SELECT pg_try_advisory_lock(%s) AS is_taken", [key]).fetchone()
+    row = connection.execute("SELECT pg_try_advisory_lock(%s, %s) AS is_taken", key).fetchone()
     return row is not None and bool(row["is_taken"])
 
 

@@ -25,7 +25,8 @@ from projections.rebuild import SESSION, RebuildRunning, connect, ledger_size, l
 
 __all__ = ["Projector", "RebuildRunning", "UnknownFact", "catch_up", "rebuild"]
 
-PROJECTOR_LOCK = 0x6F6B72_10
+PROJECTOR_LOCK = (0x6F6B72_10, schema.NUMBER)
+"""Each version of the views has a projector of its own: a new program builds its views while an old one serves."""
 POLL_S = 0.2
 """How long a fact waits at most when the database's word of it is missed."""
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
@@ -73,6 +74,7 @@ class Projector:
         connection.execute(f"LISTEN {CHANNEL}")
         while not stop.is_set():
             self._build_if_missing(connection, stop)
+            _drop_outdated(connection)
             try:
                 self._follow(connection, stop)
             except (Overtaken, psycopg.errors.UndefinedTable):
@@ -98,3 +100,14 @@ class Projector:
                 for _ in connection.notifies(timeout=POLL_S, stop_after=1):
                     pass
             self._told(position, ledger_size(connection))
+
+
+def _drop_outdated(connection: Connection[DictRow]) -> None:
+    """Drop the views of earlier versions, but for the one before: programs of that one may still be serving."""
+    for name in schema.outdated(connection):
+        try:
+            schema.drop(connection, name)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            log.warning("%s is still being read and stays for now", name)
+        else:
+            log.info("dropped %s, which no program of this version or the one before reads", name)

@@ -25,7 +25,8 @@ TABLES = (
     *history.TABLES,
 )
 
-VIEWS_SCHEMA = f"views_{1 + sum(model.VERSION - 1 for model in MODELS)}"
+NUMBER = 1 + sum(model.VERSION - 1 for model in MODELS)
+VIEWS_SCHEMA = f"views_{NUMBER}"
 NEXT_SCHEMA = f"{VIEWS_SCHEMA}_next"
 """Where the views are built anew."""
 OLD_SCHEMA = f"{VIEWS_SCHEMA}_old"
@@ -39,6 +40,16 @@ def use(connection: Connection[Any], schema: str = VIEWS_SCHEMA) -> None:
 
 def exists(connection: Connection[Any], schema: str = VIEWS_SCHEMA) -> bool:
     return connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [schema]).fetchone() is not None
+
+
+def outdated(connection: Connection[Any]) -> list[str]:
+    """The schemas of views that are more than one version behind ours, with what their rebuilds left."""
+    rows = connection.execute(
+        "SELECT nspname::text AS name FROM pg_namespace"
+        " WHERE (regexp_match(nspname, '^views_([0-9]{1,9})(_next|_old)?$'))[1]::integer < %s ORDER BY nspname",
+        [NUMBER - 1],
+    ).fetchall()
+    return [row["name"] for row in rows]
 
 
 def create(connection: Connection[Any], schema: str) -> None:

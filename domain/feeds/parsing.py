@@ -33,7 +33,7 @@ _FIELDS = (
     "retract_when", "aggregate", "late", "emit", "on_error",
 )  # fmt: skip
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
+_TOPIC = re.compile(r"(?!\.{1,2}$|__)[A-Za-z0-9._-]{1,249}")
 _LATER = {
     "explode": "taking one message apart into several is not available yet",
     "late": "a period of grace is not available yet: a message counts whenever it arrives",
@@ -113,7 +113,11 @@ def _source(top: Section) -> Source | None:
     elif not isinstance(topics, list | tuple) or not 1 <= len(topics) <= 20 or len(set(map(str, topics))) < len(topics):
         section.bad("topics", "type", "must be a list of 1 to 20 different topics")
     elif not all(isinstance(topic, str) and _TOPIC.fullmatch(topic) for topic in topics):
-        section.bad("topic", "topic", "must be 1 to 249 letters, digits, points, hyphens or underscores")
+        section.bad(
+            "topic",
+            "topic",
+            "must be 1 to 249 letters, digits, points, hyphens or underscores; Kafka's own begin with __",
+        )
     elif format_ is not None:
         return Source(topics=tuple(topics), format=format_)
     return None
@@ -148,17 +152,19 @@ def _moment(value: Any) -> datetime | None:
 
 def _offsets(section: Section, topics: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
     found: dict[tuple[str, int], int] = {}
-    partitions_by_topic = section.get("offsets")
-    for name, partitions in partitions_by_topic.items() if isinstance(partitions_by_topic, Mapping) else ():
+    by_topic = section.get("offsets")
+    parts = list(by_topic.values()) if isinstance(by_topic, Mapping) else []
+    if not parts or not all(isinstance(partitions, Mapping) and partitions for partitions in parts):
+        section.bad("offsets", "type", "must be {topic: {partition: offset}}")
+        return ()
+    for name, partitions in by_topic.items():
         if name not in topics:
             section.bad("offsets", "topic", f"{str(name)[:60]} is not a topic of the source")
-        for partition, offset in partitions.items() if isinstance(partitions, Mapping) else ():
+        for partition, offset in partitions.items():
             if re.fullmatch("[0-9]{1,9}", str(partition)) and type(offset) is int and 0 <= offset < 2**63:
                 found[str(name), int(partition)] = offset
             else:
                 section.bad("offsets", "range", "a partition and its offset are whole numbers from 0")
-    if not isinstance(partitions_by_topic, Mapping) or not all(map(bool, partitions_by_topic.values())):
-        section.bad("offsets", "type", "must be {topic: {partition: offset}}")
     return tuple((topic, partition, offset) for (topic, partition), offset in sorted(found.items()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 from uuid import uuid4
@@ -51,6 +52,12 @@ def test_addresses_and_methods(lonely: Client) -> None:
 def test_bodies_that_are_not_called_json(lonely: Client, content_type: str) -> None:
     answer = lonely.send("POST", "/v1/cycles", raw=json.dumps(CYCLE).encode(), headers={"Content-Type": content_type})
     refused(answer, 415, "unsupported-media-type")
+
+
+def test_bodies_in_an_encoding(lonely: Client) -> None:
+    packed = gzip.compress(json.dumps(CYCLE).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    refused(lonely.send("POST", "/v1/cycles", raw=packed, headers=headers), 415, "unsupported-media-type")
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=UTF-8"])

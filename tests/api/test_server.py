@@ -6,11 +6,12 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from uuid import uuid4
 
 import psycopg
@@ -126,6 +127,28 @@ def test_a_worker_that_takes_a_dead_ones_place_counts_on(client: Client, server:
     while not ask_health():
         assert time.monotonic() < give_up_at
     assert counted() >= before + 1 == 11
+
+
+@pytest.mark.parametrize(
+    ("request_text", "status", "slug"),
+    [
+        (f"GET /{'a' * 5000} HTTP/1.1\r\n\r\n", 414, "uri-too-long"),
+        (f"GET / HTTP/1.1\r\nX-Long: {'a' * 9000}\r\n\r\n", 431, "request-header-fields-too-large"),
+        ("GET / HTTP/1.1\r\nX-Odd: a\x01b\r\n\r\n", 400, "bad-request"),
+        ("nonsense\r\n\r\n", 400, "bad-request"),
+    ],
+)
+def test_what_is_no_request_is_answered_like_any_refusal(
+    server: LiveServer, request_text: str, status: int, slug: str
+) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(request_text.encode())
+        answer = HTTPResponse(connection)
+        answer.begin()
+        body = json.loads(answer.read())
+    assert answer.status == body["status"] == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert body["type"] == f"/problems/{slug}"
 
 
 def test_it_ends_when_told(client: Client, api_url: str) -> None:

@@ -98,9 +98,14 @@ def test_five_errors_within_a_minute_end_it_with_the_last_lines(watched: Watched
     assert waits == ["0.25", "0.5", "1", "2"]
 
 
-def test_an_end_without_error_does_not_count(watched: Watched) -> None:
+def test_an_end_without_error_does_not_count_but_is_waited_after(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0.5)
     watched.keep("feed", "print('done')")
     watched.until(lambda: watched.log("feed").count("done") > module.ENOUGH_FAILURES)
+    waits = [line.rsplit(" ", 2)[1] for line in watched.screen]
+    assert waits[:4] == ["0.25", "0.5", "0.5", "0.5"]
 
 
 def test_important_lines_are_shown_and_all_are_kept(watched: Watched) -> None:

@@ -201,7 +201,6 @@ def test_a_history_that_cannot_have_happened_is_refused() -> None:
         ({"committed_at": day(-1)}, "from the commitment on"),
         ({"segments": (*good.segments, TargetInForce(day(9), D(70)))}, "order"),
         ({"original": D(90)}, "original"),
-        ({"deadline_at_original": day(0)}, "before its deadline"),
         ({"baseline": None, "original_baseline": D(0)}, "no baseline"),
     ]
     for wrong, rule in histories:
@@ -301,3 +300,12 @@ def test_figures_do_not_depend_on_the_context_of_the_thread(
     with localcontext() as thread:
         thread.prec = 2
         assert goalposts(INCREASE, history, series, hour(23)) == expected
+
+
+@pytest.mark.parametrize(("direction", "baseline"), [(INCREASE, 0), (AT_LEAST, None)])
+def test_a_commitment_that_was_recorded_after_its_deadline(direction: Direction, baseline: int | None) -> None:
+    """It was decided just before midnight, and the ledger took it just after."""
+    late = replace(targets((0, 100), baseline=baseline), deadline_at_original=day(-0.001))
+    found = goalposts(direction, late, read((1, 80)), day(3))
+    assert found.target_time_weighted == 100
+    assert found.attainment_current == (D("0.8") if baseline == 0 else 0)

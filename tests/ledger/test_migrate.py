@@ -26,7 +26,7 @@ def test_a_second_run_changes_nothing(database_url: str) -> None:
 def test_a_newer_schema_is_refused(database_url: str) -> None:
     migrate(database_url)
     with psycopg.connect(database_url) as connection:
-        connection.execute("INSERT INTO public.okr_migrations (number, name) VALUES (9999, '9999_later')")
+        connection.execute("INSERT INTO public.okr_migrations (number, name, sha256) VALUES (9999, '9999_later', '')")
     with pytest.raises(MigrationRefused, match="schema 9999"):
         migrate(database_url)
     with psycopg.connect(database_url) as connection:
@@ -36,3 +36,12 @@ def test_a_newer_schema_is_refused(database_url: str) -> None:
 def test_an_empty_database_is_not_current(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         assert not schema_is_current(connection)
+
+
+def test_a_step_that_was_changed_after_it_was_applied_is_refused(database_url: str) -> None:
+    migrate(database_url)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE public.okr_migrations SET sha256 = sha256(sha256) WHERE number = 1")
+        assert not schema_is_current(connection)
+    with pytest.raises(MigrationRefused, match="given another 0001_ledger"):
+        migrate(database_url)

@@ -103,11 +103,28 @@ def test_the_other_takes_over_when_the_first_loses_its_connection(teller: Teller
 def _end_connection_of_the_active_one(url: str) -> None:
     with psycopg.connect(url) as owner:
         ended = owner.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s"
-            " AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            [PROJECTOR_LOCK],
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'"
+            " AND classid = %s AND objid = %s AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            PROJECTOR_LOCK,
         ).fetchall()
     assert ended == [(True,)]
+
+
+def test_a_new_version_builds_its_views_beside_and_the_outdated_go(
+    teller: Teller, connection: Views, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _build(teller, connection)
+    monkeypatch.setattr(schema, "NUMBER", 12)
+    for leftover in ("views_10", "views_10_old", "views_11", "views_9x", "my_views_3"):
+        connection.execute(f"CREATE SCHEMA {leftover}")
+    connection.commit()
+    with psycopg.connect(teller.url) as old:
+        old.execute("SELECT pg_advisory_lock(%s, %s)", [PROJECTOR_LOCK[0], 11])
+        with projector(teller.url) as running:
+            _wait_until_active(running)
+            wait_until(lambda: not schema.outdated(connection))
+    left = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%views\\_%' ORDER BY 1").fetchall()
+    assert [row["nspname"] for row in left] == ["my_views_3", "views_11", "views_9x"]
 
 
 def test_it_waits_for_a_database_that_goes_away() -> None:
