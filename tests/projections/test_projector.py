@@ -104,7 +104,8 @@ def _end_connection_of_the_active_one(url: str) -> None:
     with psycopg.connect(url) as owner:
         ended = owner.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'"
-            " AND classid = %s AND objid = %s AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            " AND classid = %s AND objid = %s AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
             PROJECTOR_LOCK,
         ).fetchall()
     assert ended == [(True,)]
