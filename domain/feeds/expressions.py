@@ -62,6 +62,17 @@ class Expression:
         """Whether the condition is met; null is not. `ExpressionError` also for what is no condition."""
         return evaluation.condition(self.step(record), 1)
 
+    def members(self, root: str) -> frozenset[str]:
+        """Which members of `root` its paths read: of `row.a + row['b'].c` a and b."""
+        found = set()
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.Attribute(value=ast.Name(id=name), attr=member) if name == root:
+                    found.add(member)
+                case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(member))) if name == root:
+                    found.add(member)
+        return frozenset(found)
+
 
 def compile_expression(text: str) -> Expression:
     """The expression that `text` spells. `BadExpression` with the column of what is wrong, and what to write."""

@@ -50,6 +50,10 @@ class Decoded:
     its key is certain, and what is not is UNAVAILABLE there.
     `is_tombstone`: a null value. Of the entity only the key is known: `fields` has what the key names, and
     `key_entity` the key as one text.
+    `changed`: the event brings only these members of `row`, and the others are UNAVAILABLE there; None where it
+    brings the whole row.
+    `gap`: the sender itself says that something happened to the entity and that it lost what. `known` is then what
+    a filter may read.
     """
 
     fields: dict[str, Any] = field(default_factory=dict)
@@ -60,6 +64,8 @@ class Decoded:
     known: dict[str, Any] | None = None
     is_tombstone: bool = False
     key_entity: str | None = None
+    changed: frozenset[str] | None = None
+    gap: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +73,14 @@ class Format:
     """How the messages of one kind are read.
 
     `decode` gives the events of a message, mostly one, and raises `Undecodable`. `roots` are the first names
-    that paths may have, None where they are the sender's own.
+    that paths may have, None where they are the sender's own. `specification` is the address of what the sender
+    promises. `entity` says what an event is about where a feed does not say it, `guide` is all there is to know.
     """
 
     name: str
     summary: str
     decode: Callable[[Message], list[Decoded]]
     roots: frozenset[str] | None = None
+    specification: str = ""
+    entity: str = ""
+    guide: str = ""

@@ -37,12 +37,16 @@ class CompiledValue:
 
 @dataclass(frozen=True, slots=True)
 class CompiledSide:
-    """One number that the feed makes: the only one, or one side of a ratio. Without a value it counts."""
+    """One number that the feed makes: the only one, or one side of a ratio. Without a value it counts.
+
+    `columns` are the members of a row on which it hangs whether an entity counts, and as what.
+    """
 
     part: str
     filter: Expression | None
     entity: Expression | None
     value: CompiledValue | None
+    columns: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +63,18 @@ class CompiledFeed:
 def compile_feed(definition: FeedDefinition) -> CompiledFeed:
     """The definition, ready to read messages. `BadExpression` only for one that `parse_definition` did not make."""
     aggregate = definition.aggregate
+    conditions = [_maybe(definition.filter), _maybe(definition.retract_when)]
     if aggregate.numerator is None or aggregate.denominator is None:
-        sides = [_side("", Side(entity=definition.entity, value=definition.value), None)]
+        sides = [_side("", Side(entity=definition.entity, value=definition.value), None, conditions)]
     else:
         named = (("numerator", aggregate.numerator), ("denominator", aggregate.denominator))
-        sides = [_side(part, side, definition.entity) for part, side in named]
+        sides = [_side(part, side, definition.entity, conditions) for part, side in named]
     return CompiledFeed(
         definition=definition,
         format=FORMATS[definition.source.format],
-        filter=_maybe(definition.filter),
+        filter=conditions[0],
         order=tuple(compile_expression(text) for text in definition.order),
-        retract_when=_maybe(definition.retract_when),
+        retract_when=conditions[1],
         effective_at=_maybe(definition.effective_at.path if definition.effective_at else None),
         sides=tuple(sides),
     )
@@ -92,9 +97,12 @@ def read_message(feed: CompiledFeed, message: Message) -> list[Outcome]:
     return outcomes or [Ignored("it holds no event")]
 
 
-def _side(part: str, side: Side, entity: str | None) -> CompiledSide:
+def _side(part: str, side: Side, entity: str | None, conditions: list[Expression | None]) -> CompiledSide:
     value = CompiledValue(compile_expression(side.value.expr), side.value) if side.value else None
-    return CompiledSide(part, _maybe(side.filter), _maybe(side.entity or entity), value)
+    filter = _maybe(side.filter)
+    read = [expression for expression in (*conditions, filter, value and value.expr) if expression]
+    columns = frozenset().union(*(expression.members("row") for expression in read))
+    return CompiledSide(part, filter, _maybe(side.entity or entity), value, columns)
 
 
 def _maybe(text: str | None) -> Expression | None:
@@ -111,6 +119,8 @@ class _Reading:
     def outcomes(self) -> list[Outcome]:
         if self.event.ignored:
             return [Ignored(self.event.ignored)]
+        if self.event.gap:
+            return [self.gap(self.event.gap)]
         outcomes = [self.outcome(side) for side in self.feed.sides]
         if len(outcomes) == 1:
             return outcomes
@@ -124,20 +134,42 @@ class _Reading:
                 return Ignored("the filter is not met")
             is_gone = self.event.is_deletion or self.is_retracted()
         except ColumnNotSent as error:
-            return _unknown(error)
+            return self.unknown(side, error)
         except ExpressionError as error:
             raise Dead(Stage.FILTER, str(error)) from None
         try:
             return self.contribution(side, is_gone=is_gone)
         except ColumnNotSent as error:
-            return _unknown(error)
+            return self.unknown(side, error)
         except (ExpressionError, Unfit) as error:
             raise Dead(Stage.VALUE, str(error)) from None
+
+    def gap(self, reason: str) -> Ignored:
+        """A gap is dead, so that somebody sees it, unless the feed certainly takes nothing from such events."""
+        try:
+            if not self.passes(self.feed.filter):
+                return Ignored("the filter is not met")
+        except ExpressionError:
+            pass  # what is not known might have met it
+        raise Dead(Stage.DECODE, f"a gap: {reason}")
+
+    def unknown(self, side: CompiledSide, error: ColumnNotSent) -> Ignored:
+        """What hangs on a column that was not sent: what was known before still holds.
+
+        But where an update changes one of the columns that the feed reads without the others, what was known
+        before is certainly wrong, and what is right nobody can say: that is dead.
+        """
+        changed = sorted(side.columns & (self.event.changed or frozenset()))
+        if changed:
+            raise Dead(
+                Stage.VALUE, f"{error}, although {', '.join(changed)} changed: the sender must send them together"
+            )
+        return Ignored(f"{error}: what was known before still holds")
 
     def passes(self, condition: Expression | None) -> bool:
         if condition is None:
             return True
-        if not self.event.is_deletion:
+        if not (self.event.is_deletion or self.event.gap):
             return condition.holds(self.event.fields)
         try:
             return condition.holds(self.event.fields if self.event.known is None else self.event.known)
@@ -245,10 +277,6 @@ class _Reading:
 def _tie(epoch_number: int, partition: int, topic: str, index: int) -> tuple[str, str]:
     """What stands before and after the offset in every version of a place."""
     return version_text((epoch_number,)), version_text((partition, topic, index))
-
-
-def _unknown(error: ColumnNotSent) -> Ignored:
-    return Ignored(f"{error}: what was known before still holds")
 
 
 def _entity(named: Any, by: str) -> str:
