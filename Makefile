@@ -50,6 +50,7 @@ clean: ## Throw away the environment and what tools left behind
 
 # Python 3.11 or newer, under whichever name it has here.
 $(BIN)/python:
+	@if ! [ -w . ]; then echo "cannot write to $(CURDIR): make needs to put the environment, $(VENV), there." >&2; exit 1; fi
 	@for python in $${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	    $$python -m venv $(VENV) && exit 0; \

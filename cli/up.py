@@ -16,13 +16,14 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request
 
 import click
 
 from cli import running, welcome
 from cli import settings as door
 from cli.child import Command
+from cli.client import opened
 from cli.output import Failure
 from cli.place import Place, listening_socket
 from cli.settings import Settings
@@ -191,7 +192,7 @@ class House:
             self._supervisor.step(0.1)
             self._place.note(self._supervisor.pids)
             try:
-                with urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 - our own address
+                with opened(Request(f"{url}/readyz"), timeout=2):  # noqa: S310 - our own address
                     return
             except (OSError, HTTPException) as error:
                 answer = str(error)

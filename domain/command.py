@@ -38,7 +38,8 @@ class ReasonCode(StrEnum):
 def opaque_id(value: str, field: str) -> str:
     """A person's or machine's id as it may stand in the ledger for ever; `Invalid` for anything else.
 
-    Names and e-mail addresses are refused: what is in a line cannot be erased.
+    What is in a line cannot be erased, so an id must not tell who somebody is. An e-mail address cannot be one;
+    that `anna.mueller` is a name no rule can know: give out numbers or random ids where persons may ask for erasure.
     """
     if not _ACTOR_ID.fullmatch(value):
         invalid(field, "opaque_id", f"{field} must be an opaque id of 1-64 letters, digits, '.', '_', ':' or '-'")

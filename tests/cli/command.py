@@ -10,8 +10,12 @@ OKR = Path(sys.executable).with_name("okr")
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process's environment without any setting of ours, and with the given ones (`PORT="1"`: OKR_PORT)."""
+    """This process's environment without any setting of ours, and with the given ones (`PORT="1"`: OKR_PORT).
+
+    It names a proxy that does not answer, as an office's environment may: nothing here is to be asked through it.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OKR_")}
+    inherited |= {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
     return inherited | {f"OKR_{name.upper()}": value for name, value in settings.items()}
 
 
