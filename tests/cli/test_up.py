@@ -199,11 +199,17 @@ def test_it_goes_on_where_it_was(house: House) -> None:
 
 def test_a_killed_house_takes_its_children_with_it_and_can_be_built_again(house: House) -> None:
     pids = house.pids()
+    (token,) = [
+        each for each in json.loads(house.shell(f"{OKR} token list --json")) if each["name"] == "made by okr up"
+    ]
+    house.shell(f"{OKR} token revoke {token['id']}")
+    assert "unknown, expired or revoked" in house.run(f"{OKR} tree").stderr
     house.process.kill()
     house.process.wait()
     house.until(lambda: all(is_over(pid) for pid in pids.values()), within=10)
     house.start()
     assert set(house.pids()) == CHILDREN
+    house.shell(f"{OKR} tree")  # with a new token, for the old one was revoked
 
 
 def test_a_terminal_that_has_gone_does_not_keep_it_from_ending_in_order(house: House) -> None:
