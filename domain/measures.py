@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from enum import StrEnum
+from operator import mul
 
 from domain.numbers import CONTEXT, quotient
 
@@ -125,8 +126,7 @@ def attainment(direction: Direction, baseline: Decimal, target: Decimal, value: 
         raise ValueError(f"{direction} is not measured from a baseline to a target")
     if value is None or target == baseline:
         return None
-    with localcontext(CONTEXT):
-        return (value - baseline) / (target - baseline)
+    return quotient(CONTEXT.subtract(value, baseline), CONTEXT.subtract(target, baseline))
 
 
 # Milestones
@@ -166,8 +166,10 @@ def objective_attainment(items: Iterable[tuple[Decimal | None, Decimal | None]])
     Weights as in `weighted_mean`. None where there are no key results or none has weight.
     """
     counted = [(_NONE if share is None else share, weight) for share, weight in items]
-    unclamped = weighted_mean(counted)
-    clamped = weighted_mean([(min(max(share, _NONE), _ALL), weight) for share, weight in counted])
+    with localcontext(CONTEXT):
+        weights = _weights([weight for _, weight in counted])
+        unclamped = _mean([share for share, _ in counted], weights)
+        clamped = _mean([min(max(share, _NONE), _ALL) for share, _ in counted], weights)
     return None if clamped is None or unclamped is None else Roll(clamped, unclamped)
 
 
@@ -179,13 +181,19 @@ def weighted_mean(items: Sequence[tuple[Decimal, Decimal | None]]) -> Decimal | 
     have weight zero or there is nothing.
     """
     with localcontext(CONTEXT):
-        given = [weight for _, weight in items if weight]
-        usual = sum(given, _NONE) / len(given) if given else _ALL
-        weights = [usual if weight is None else weight for _, weight in items]
-        whole = sum(weights, _NONE)
-        if not whole:
-            return None
-        return sum((figure * weight for (figure, _), weight in zip(items, weights, strict=True)), _NONE) / whole
+        return _mean([figure for figure, _ in items], _weights([weight for _, weight in items]))
+
+
+def _weights(given: Sequence[Decimal | None]) -> list[Decimal]:
+    """Every weight, those that were not given filled in. In the CONTEXT of the caller, as `_mean`."""
+    above_zero = [weight for weight in given if weight]
+    usual = sum(above_zero, _NONE) / len(above_zero) if above_zero else _ALL
+    return [usual if weight is None else weight for weight in given]
+
+
+def _mean(figures: Sequence[Decimal], weights: Sequence[Decimal]) -> Decimal | None:
+    whole = sum(weights, _NONE)
+    return sum(map(mul, figures, weights), _NONE) / whole if whole else None
 
 
 # The pace
@@ -213,6 +221,30 @@ class Pace:
     status: PaceStatus
 
 
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What one may expect at a moment of every key result with the same commitment, deadline and kind of direction.
+
+    `elapsed` and `expected` as in `Pace`; the other attainments are those from which on it is in the better status.
+    Without `may_be_achieved` no attainment is enough yet.
+    """
+
+    elapsed: Decimal
+    expected: Decimal
+    on_track_from: Decimal
+    at_risk_from: Decimal
+    may_be_achieved: bool
+
+    def status(self, share: Decimal | None) -> PaceStatus:
+        """How an attainment compares with it; no attainment counts 0."""
+        reached = _NONE if share is None else share
+        if reached >= _ALL and self.may_be_achieved:
+            return PaceStatus.ACHIEVED
+        if reached >= self.on_track_from:
+            return PaceStatus.ON_TRACK
+        return PaceStatus.AT_RISK if reached >= self.at_risk_from else PaceStatus.BEHIND
+
+
 def elapsed(committed_at: datetime, deadline_at: datetime, now: datetime) -> Decimal:
     """The share of the time from the commitment to the deadline that has passed at `now`, 0..1."""
     if now >= deadline_at:
@@ -224,25 +256,26 @@ def elapsed(committed_at: datetime, deadline_at: datetime, now: datetime) -> Dec
     )
 
 
+def expectation(committed_at: datetime, deadline_at: datetime, now: datetime, *, is_limit: bool) -> Expectation:
+    """What time lets expect: `elapsed`, of limits always 1.
+
+    Achieved from attainment 1 on, for limits not before the deadline; else on track from 0.9 of the expected, at
+    risk from 0.6 of it, behind below.
+    """
+    passed = elapsed(committed_at, deadline_at, now)
+    expected = _ALL if is_limit else passed
+    return Expectation(
+        elapsed=passed,
+        expected=expected,
+        on_track_from=CONTEXT.multiply(ON_TRACK_FROM, expected),
+        at_risk_from=CONTEXT.multiply(AT_RISK_FROM, expected),
+        may_be_achieved=not is_limit or now >= deadline_at,
+    )
+
+
 def pace(
     share: Decimal | None, committed_at: datetime, deadline_at: datetime, now: datetime, direction: Direction
 ) -> Pace:
-    """How the attainment compares with the time that has passed; no attainment counts 0.
-
-    Expected is `elapsed`, for limits always 1. Achieved from attainment 1 on, for limits not before the
-    deadline; else on track from 0.9 of the expected, at risk from 0.6 of it, behind below.
-    """
-    passed = elapsed(committed_at, deadline_at, now)
-    expected = _ALL if direction.is_limit else passed
-    reached = _NONE if share is None else share
-    if reached >= _ALL and (not direction.is_limit or now >= deadline_at):
-        status = PaceStatus.ACHIEVED
-    else:
-        with localcontext(CONTEXT):
-            if reached >= ON_TRACK_FROM * expected:
-                status = PaceStatus.ON_TRACK
-            elif reached >= AT_RISK_FROM * expected:
-                status = PaceStatus.AT_RISK
-            else:
-                status = PaceStatus.BEHIND
-    return Pace(passed, expected, status)
+    """How the attainment compares with the time that has passed, by `expectation`."""
+    expected = expectation(committed_at, deadline_at, now, is_limit=direction.is_limit)
+    return Pace(expected.elapsed, expected.expected, expected.status(share))

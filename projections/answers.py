@@ -8,14 +8,26 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from domain import numbers
 from ledger.line import as_time
 
 Answer = dict[str, Any]
-"""A JSON object. What is absent stands there as None."""
+"""A JSON object. What is absent stands there as None. Parts that are JSON text already are `orjson.Fragment`s."""
 
 Page = tuple[list[Answer], str | None]
 """The items of a page, and the cursor of the next one where there is one."""
+
+
+def written(members: Answer) -> str:
+    """The JSON text of an object."""
+    return orjson.dumps(members).decode()
+
+
+def joined(said: str, further: Answer) -> str:
+    """The JSON text of one object that has the members of a written one, of which there are some, and further ones."""
+    return f"{said[:-1]},{written(further)[1:]}"
 
 
 def measure(value: Decimal | None) -> str | None:
@@ -37,5 +49,5 @@ def day(value: date | None) -> str | None:
     return None if value is None else value.isoformat()
 
 
-def ref(id: UUID | None) -> str | None:
+def ref(id: UUID | str | None) -> str | None:
     return None if id is None else str(id)

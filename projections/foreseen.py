@@ -7,7 +7,6 @@ among those, or it matters for how long a value stood, there is no answer yet.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import UUID
 
 from psycopg import Connection
@@ -19,7 +18,7 @@ from ledger.line import Line, parse_line
 from ledger.mapper import read_fact
 from projections import values
 from projections.answers import Answer
-from projections.key_results import reckoned
+from projections.key_results import COLUMNS, reckoned
 from projections.moment import Moment
 from projections.values import Value
 
@@ -27,15 +26,13 @@ MOST_LACKING = 1_000
 """Facts of the whole ledger that the views may lack: beyond it, looking through them is no quick answer."""
 
 # The key result as far as the views know it, and the facts about it that they lack; in any case the fact at the
-# position itself, which has the time. A feed's facts are in streams of their own and name the key result. Both rows
-# have a from_position: that of the value is the one that is read.
-_FORESEEN = """
-    SELECT k.*, v.*, p.position AS reached, lacking.lines
+# position itself, which has the time. A feed's facts are in streams of their own and name the key result.
+_FORESEEN = f"""
+    SELECT {COLUMNS}, p.position AS reached, lacking.lines
       FROM progress AS p
      CROSS JOIN LATERAL (SELECT * FROM key_results WHERE id = %(id)s AND from_position <= %(position)s
-                          ORDER BY from_position DESC LIMIT 1) AS k
-     CROSS JOIN LATERAL (SELECT * FROM key_result_values WHERE key_result_id = k.id AND from_position <= %(position)s
-                          ORDER BY from_position DESC LIMIT 1) AS v
+                          ORDER BY from_position DESC LIMIT 1) AS row
+     {values.IN_FORCE}
      CROSS JOIN LATERAL (
            SELECT array_agg(line ORDER BY e.position) AS lines FROM ledger.events AS e
             WHERE e.position > least(p.position, %(position)s - 1) AND e.position <= %(position)s
@@ -60,7 +57,7 @@ def key_result_at(connection: Connection[DictRow], id: UUID, position: int) -> A
     if lines[-1].position != position:
         return None
     moment = Moment(position, lines[-1].recorded_at, is_now=False)
-    value = values.of_row(row, row, moment.clock)
+    value = values.of_row(row, moment.clock)
     for line in lines:
         if line.position <= row["reached"]:
             continue
@@ -75,7 +72,7 @@ def _with_progress(value: Value, line: Line) -> Value:
     fact = read_fact(line.type, line.schema, line.data)
     if not isinstance(fact, ProgressRecorded):
         raise TypeError(f"{line.type} is no progress of a person")
-    value = replace(value, version=line.version, position=line.position)
+    value = value._replace(version=line.version, position=line.position)
     if value.effective_at is not None and fact.effective_at < value.effective_at:
         return value
-    return replace(value, value=fact.value, effective_at=fact.effective_at, source=str(Source.PERSON))
+    return value._replace(value=fact.value, effective_at=fact.effective_at, source=str(Source.PERSON))

@@ -1,7 +1,8 @@
 """Key results: what each promises and how far it has come.
 
 The table holds the promise; the values are in `projections.values`. Attainment and pace are computed when asked, from
-the rows of the moment and its clock.
+the rows of the moment and its clock. What of an answer follows from the promise alone is written once, when it
+changes, as the JSON text that every later answer begins with.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
@@ -39,11 +41,11 @@ from domain.key_result import (
     Terms,
     WeightAdjusted,
 )
-from domain.measures import Direction, Milestone, attainment, milestone_attainment, pace
+from domain.measures import Direction, Expectation, Milestone, attainment, expectation, milestone_attainment
 from domain.numbers import text
 from ledger.line import as_time
 from projections import reading, values
-from projections.answers import Answer, Page, day, figure, measure, ref, time
+from projections.answers import Answer, Page, day, figure, joined, measure, ref, time, written
 from projections.lines import Told
 from projections.moment import Moment
 from projections.tables import Table
@@ -52,7 +54,7 @@ from projections.values import Value
 if TYPE_CHECKING:
     from projections.present import Handlers, Present
 
-VERSION = 1
+VERSION = 2
 
 KEY_RESULTS = Table(
     "key_results",
@@ -87,7 +89,8 @@ KEY_RESULTS = Table(
     stated_status        text,
     replaces             uuid,
     replaced_by          uuid,
-    feed_id              uuid
+    feed_id              uuid,
+    members              text    NOT NULL
     """,
     key="id, from_position",
     indexes=(
@@ -140,6 +143,44 @@ class KeyResultRow:
     replaces: UUID | None = None
     replaced_by: UUID | None = None
     feed_id: UUID | str | None = None
+
+    @property
+    def members(self) -> str:
+        """The members of its answer that neither a value nor the clock decides, as a JSON object."""
+        return written(
+            {
+                "id": self.id,
+                "objective_id": str(self.objective_id),
+                "cycle_id": str(self.cycle_id),
+                "title": self.title,
+                "owner_id": self.owner_id,
+                "direction": self.direction,
+                "unit": self.unit,
+                "baseline": measure(self.baseline),
+                "target": measure(self.target),
+                "deadline": day(self.deadline),
+                "weight": measure(self.weight),
+                "state": self.state,
+                "original": self._original,
+                "score": score(self),
+                "confidence": self.confidence,
+                "stated_status": self.stated_status,
+                "replaces": ref(self.replaces),
+                "replaced_by": ref(self.replaced_by),
+                "feed_id": ref(self.feed_id),
+                "committed_at": time(self.committed_at),
+            }
+        )
+
+    @property
+    def _original(self) -> Answer | None:
+        if self.committed_at is None:
+            return None
+        return {
+            "target": measure(self.original_target),
+            "deadline": day(self.original_deadline),
+            "weight": measure(self.original_weight),
+        }
 
 
 # How facts change it
@@ -307,34 +348,32 @@ def _steps(milestones: Sequence[MilestoneStep] | None) -> str | None:
 # Questions
 
 
-@dataclass(frozen=True, slots=True)
-class Reckoned:
-    """A key result at a moment, with its attainment unrounded for whoever reckons further."""
+COLUMNS = f"""
+    row.id::text, row.objective_id::text, row.begun, row.direction, row.state, row.baseline, row.target, row.weight,
+    row.milestones, row.committed_at, row.deadline_at, row.members, {values.COLUMNS}
+"""
+"""What an answer is made of, as SQL: of the `row` of a key result and of its `value`."""
 
-    objective_id: UUID
+
+class Reckoned(NamedTuple):
+    """A key result at a moment: its answer as JSON text, and its attainment unrounded for whoever reckons further."""
+
+    objective_id: str
     is_counted: bool
     attainment: Decimal | None
     weight: Decimal | None
-    answer: Answer
+    text: str
+
+    @property
+    def answer(self) -> Answer:
+        answer: Answer = orjson.loads(self.text)
+        return answer
 
 
 def get(connection: Connection[DictRow], id: UUID, moment: Moment) -> Answer | None:
     """The key result; None for an unknown id. Raises `BeforeCreation`."""
-    if moment.effective_at is None:
-        row = connection.execute(WITH_VALUE, {"id": id, "position": moment.position}, binary=True).fetchone()
-        if row is not None:
-            return reckoned(row, values.of_row(row, row, moment.clock), moment).answer
-    row = reading.one(connection, KEY_RESULTS, id, moment)
+    row = reading.one(connection, KEY_RESULTS, id, moment, columns=COLUMNS, beside=values.IN_FORCE)
     return None if row is None else reckon(connection, [row], moment)[0].answer
-
-
-WITH_VALUE = """
-    SELECT * FROM (SELECT * FROM key_results WHERE id = %(id)s AND from_position <= %(position)s
-                    ORDER BY from_position DESC LIMIT 1) AS k
-     CROSS JOIN LATERAL (SELECT * FROM key_result_values WHERE key_result_id = k.id AND from_position <= %(position)s
-                          ORDER BY from_position DESC LIMIT 1) AS v
-"""
-"""One key result with its value in one row. Both have a from_position: that of the value is the one that is read."""
 
 
 def page(
@@ -353,6 +392,8 @@ def page(
         connection,
         KEY_RESULTS,
         moment,
+        columns=COLUMNS,
+        beside=values.IN_FORCE,
         after=reading.behind(after),
         limit=limit + 1,
         under={"cycle_id": cycle_id, "objective_id": objective_id},
@@ -363,58 +404,52 @@ def page(
     return [item.answer for item in reckon(connection, rows, moment)], following
 
 
+def under(
+    connection: Connection[DictRow],
+    moment: Moment,
+    *,
+    cycle_id: UUID | None = None,
+    objective_ids: list[str] | None = None,
+) -> dict[str, list[Reckoned]]:
+    """All key results of a cycle or of some objectives: those of each objective, in the order of their drafts."""
+    asked = {"cycle_id": cycle_id, "objective_id": objective_ids}
+    rows = reading.many(connection, KEY_RESULTS, moment, columns=COLUMNS, beside=values.IN_FORCE, under=asked)
+    parts: dict[str, list[Reckoned]] = {}
+    for part in reckon(connection, rows, moment):
+        parts.setdefault(part.objective_id, []).append(part)
+    return parts
+
+
 def reckon(connection: Connection[DictRow], rows: list[DictRow], moment: Moment) -> list[Reckoned]:
-    """The rows with their values and figures, in the same order; the same few statements for any number."""
-    known = values.at(connection, rows, moment)
-    return [reckoned(row, known[row["id"]], moment) for row in rows]
+    """Rows with the COLUMNS, reckoned in the same order; the same few statements for any number."""
+    found = values.at(connection, rows, moment)
+    return [reckoned(row, value, moment) for row, value in zip(rows, found, strict=True)]
 
 
-def reckoned(row: dict[str, Any], value: Value, moment: Moment) -> Reckoned:
-    """A row of the table with its value."""
+def reckoned(row: DictRow, value: Value, moment: Moment) -> Reckoned:
+    """A row with the COLUMNS, and the value that is in force at the moment."""
     direction = Direction(row["direction"])
     steps = _steps_by(row["milestones"], moment)
     share = _attainment(row, direction, steps, value, moment)
-    is_live = row["state"] in COUNTED
-    return Reckoned(
-        objective_id=row["objective_id"],
-        is_counted=is_live,
-        attainment=share,
-        weight=row["weight"],
-        answer={
-            "id": ref(row["id"]),
-            "objective_id": ref(row["objective_id"]),
-            "cycle_id": ref(row["cycle_id"]),
-            "title": row["title"],
-            "owner_id": row["owner_id"],
-            "direction": row["direction"],
-            "unit": row["unit"],
-            "baseline": measure(row["baseline"]),
-            "target": measure(row["target"]),
+    is_counted = row["state"] in COUNTED
+    text = joined(
+        row["members"],
+        {
             "value": measure(value.value),
             "value_effective_at": time(value.effective_at),
             "value_source": value.source,
-            "deadline": day(row["deadline"]),
-            "weight": measure(row["weight"]),
-            "state": row["state"],
             "milestones": steps,
             "attainment": figure(share),
-            "pace": _pace(row, direction, share, moment) if is_live else None,
-            "original": _original(row),
-            "score": score(row),
-            "confidence": row["confidence"],
-            "stated_status": row["stated_status"],
-            "replaces": ref(row["replaces"]),
-            "replaced_by": ref(row["replaced_by"]),
-            "feed_id": ref(row["feed_id"]),
+            "pace": _pace(row, direction, share, moment) if is_counted else None,
             "version": value.version,
             "position": value.position,
-            "committed_at": time(row["committed_at"]),
         },
     )
+    return Reckoned(row["objective_id"], is_counted, share, row["weight"], text)
 
 
 def _attainment(
-    row: dict[str, Any], direction: Direction, steps: list[Answer] | None, value: Value, moment: Moment
+    row: DictRow, direction: Direction, steps: list[Answer] | None, value: Value, moment: Moment
 ) -> Decimal | None:
     if row["committed_at"] is None:
         return None
@@ -423,6 +458,22 @@ def _attainment(
     if direction.is_limit:
         return value.held
     return attainment(direction, row["baseline"], row["target"], value.value)
+
+
+def _pace(row: DictRow, direction: Direction, share: Decimal | None, moment: Moment) -> Answer:
+    expected, elapsed_text, expected_text = _expectation(
+        row["committed_at"], row["deadline_at"], moment.looked_at, direction.is_limit
+    )
+    return {"elapsed": elapsed_text, "expected": expected_text, "status": expected.status(share)}
+
+
+@lru_cache(maxsize=1024)  # what was committed at once is mostly due at once
+def _expectation(
+    committed_at: datetime, deadline_at: datetime, now: datetime, is_limit: bool
+) -> tuple[Expectation, str | None, str | None]:
+    """What may be expected, with its figures as they stand in answers."""
+    found = expectation(committed_at, deadline_at, now, is_limit=is_limit)
+    return found, figure(found.elapsed), figure(found.expected)
 
 
 def _steps_by(milestones: str | None, moment: Moment) -> list[Answer] | None:
@@ -449,23 +500,15 @@ def milestones(steps: list[Answer] | None) -> list[Milestone]:
     ]
 
 
-def _pace(row: dict[str, Any], direction: Direction, share: Decimal | None, moment: Moment) -> Answer:
-    found = pace(share, row["committed_at"], row["deadline_at"], moment.looked_at, direction)
-    return {"elapsed": figure(found.elapsed), "expected": figure(found.expected), "status": str(found.status)}
-
-
-def _original(row: dict[str, Any]) -> Answer | None:
-    if row["committed_at"] is None:
-        return None
-    return {
-        "target": measure(row["original_target"]),
-        "deadline": day(row["original_deadline"]),
-        "weight": measure(row["original_weight"]),
-    }
-
-
-def score(row: dict[str, Any]) -> Answer | None:
+def score(row: Scored) -> Answer | None:
     """The last score of each kind; None where there is none."""
-    if row["score_self"] is None and row["score_review"] is None:
+    if row.score_self is None and row.score_review is None:
         return None
-    return {"self": measure(row["score_self"]), "review": measure(row["score_review"])}
+    return {"self": measure(row.score_self), "review": measure(row.score_review)}
+
+
+class Scored(Protocol):
+    """What people score: a key result or an objective."""
+
+    score_self: Decimal | None
+    score_review: Decimal | None

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import orjson
 from psycopg import Connection
 from psycopg.rows import DictRow
 
@@ -25,8 +26,8 @@ from domain.objective import (
     ObjectiveState,
 )
 from projections import key_results, reading
-from projections.answers import Answer, Page, figure, ref
-from projections.key_results import KEY_RESULTS, Reckoned, score
+from projections.answers import Answer, Page, figure, joined, ref, written
+from projections.key_results import Reckoned, score
 from projections.lines import Told
 from projections.moment import Moment
 from projections.tables import Table
@@ -34,7 +35,7 @@ from projections.tables import Table
 if TYPE_CHECKING:
     from projections.present import Handlers, Present
 
-VERSION = 1
+VERSION = 2
 
 OBJECTIVES = Table(
     "objectives",
@@ -56,7 +57,8 @@ OBJECTIVES = Table(
     confidence    smallint,
     stated_status text,
     replaces      uuid,
-    replaced_by   uuid
+    replaced_by   uuid,
+    members       text    NOT NULL
     """,
     key="id, from_position",
     indexes=(
@@ -91,6 +93,29 @@ class ObjectiveRow:
     stated_status: str | None = None
     replaces: UUID | None = None
     replaced_by: UUID | None = None
+
+    @property
+    def members(self) -> str:
+        """The members of its answer that follow from its own facts alone, as a JSON object."""
+        return written(
+            {
+                "id": self.id,
+                "cycle_id": str(self.cycle_id),
+                "title": self.title,
+                "owner_id": self.owner_id,
+                "level": self.level,
+                "team_id": ref(self.team_id),
+                "supports": [str(id) for id in self.supports],
+                "state": self.state,
+                "score": score(self),
+                "confidence": self.confidence,
+                "stated_status": self.stated_status,
+                "replaces": ref(self.replaces),
+                "replaced_by": ref(self.replaced_by),
+                "version": self.version,
+                "position": self.from_position,
+            }
+        )
 
 
 # How facts change it
@@ -200,16 +225,16 @@ def _keep(present: Present, told: Told[Any], row: ObjectiveRow) -> None:
 
 # Questions
 
-PartsOf = dict[UUID, list[Reckoned]]
-"""The key results of each objective."""
+COLUMNS = """
+    row.id::text, row.begun, row.members,
+    (SELECT text FROM people.texts WHERE position = row.described_at AND field = 'description') AS description
+"""
 
 
 def get(connection: Connection[DictRow], id: UUID, moment: Moment) -> Answer | None:
     """The objective; None for an unknown id. Raises `BeforeCreation`."""
-    row = reading.one(connection, OBJECTIVES, id, moment)
-    if row is None:
-        return None
-    return answers(connection, [row], _parts(connection, [row], moment))[0]
+    row = reading.one(connection, OBJECTIVES, id, moment, columns=COLUMNS)
+    return None if row is None else _answers(connection, [row], moment)[0]
 
 
 def page(
@@ -229,6 +254,7 @@ def page(
         connection,
         OBJECTIVES,
         moment,
+        columns=COLUMNS,
         after=reading.behind(after),
         limit=limit + 1,
         under={"cycle_id": cycle_id},
@@ -236,54 +262,31 @@ def page(
         filters={"level": level, "state": state},
     )
     rows, following = reading.cut(rows, limit)
-    return answers(connection, rows, _parts(connection, rows, moment)), following
+    return _answers(connection, rows, moment), following
 
 
-def answers(connection: Connection[DictRow], rows: list[DictRow], parts: PartsOf) -> list[Answer]:
-    """The objectives of these rows, with what their key results come to."""
-    described = [row["described_at"] for row in rows if row["described_at"] is not None]
-    descriptions = {}
-    if described:
-        said = connection.execute(
-            "SELECT position, text FROM people.texts WHERE field = 'description' AND position = ANY(%s)", [described]
-        )
-        descriptions = {row["position"]: row["text"] for row in said}
-    return [_answer(row, descriptions.get(row["described_at"]), parts.get(row["id"], [])) for row in rows]
+def branches(connection: Connection[DictRow], cycle_id: UUID, moment: Moment) -> list[orjson.Fragment]:
+    """The objectives of a cycle, each with its `key_results`, as JSON text."""
+    rows = reading.many(connection, OBJECTIVES, moment, columns=COLUMNS, under={"cycle_id": cycle_id})
+    parts_of = key_results.under(connection, moment, cycle_id=cycle_id)
+    found = []
+    for row in rows:
+        parts = parts_of.get(row["id"], [])
+        key_results_said = [orjson.Fragment(part.text) for part in parts]
+        found.append(orjson.Fragment(joined(row["members"], _reckoned(row, parts) | {"key_results": key_results_said})))
+    return found
 
 
-def by_objective(reckoned: list[Reckoned]) -> PartsOf:
-    parts: PartsOf = {}
-    for part in reckoned:
-        parts.setdefault(part.objective_id, []).append(part)
-    return parts
+def _answers(connection: Connection[DictRow], rows: list[DictRow], moment: Moment) -> list[Answer]:
+    """The objectives of these rows, with what their key results come to, of all of them at once."""
+    parts_of = key_results.under(connection, moment, objective_ids=[row["id"] for row in rows]) if rows else {}
+    return [orjson.loads(row["members"]) | _reckoned(row, parts_of.get(row["id"], [])) for row in rows]
 
 
-def _parts(connection: Connection[DictRow], rows: list[DictRow], moment: Moment) -> PartsOf:
-    """The key results of these objectives, of all of them at once."""
-    if not rows:
-        return {}
-    found = reading.many(connection, KEY_RESULTS, moment, under={"objective_id": [row["id"] for row in rows]})
-    return by_objective(key_results.reckon(connection, found, moment))
-
-
-def _answer(row: DictRow, description: str | None, parts: list[Reckoned]) -> Answer:
+def _reckoned(row: DictRow, parts: list[Reckoned]) -> Answer:
+    """The members that its own facts do not decide: words that may be erased, and what its key results come to."""
     roll = objective_attainment((part.attainment, part.weight) for part in parts if part.is_counted)
     return {
-        "id": ref(row["id"]),
-        "cycle_id": ref(row["cycle_id"]),
-        "title": row["title"],
-        "description": description,
-        "owner_id": row["owner_id"],
-        "level": row["level"],
-        "team_id": ref(row["team_id"]),
-        "supports": [ref(id) for id in row["supports"]],
-        "state": row["state"],
+        "description": row["description"],
         "attainment": None if roll is None else {"clamped": figure(roll.clamped), "unclamped": figure(roll.unclamped)},
-        "score": score(row),
-        "confidence": row["confidence"],
-        "stated_status": row["stated_status"],
-        "replaces": ref(row["replaces"]),
-        "replaced_by": ref(row["replaced_by"]),
-        "version": row["version"],
-        "position": row["from_position"],
     }

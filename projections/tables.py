@@ -7,7 +7,7 @@ be closed, a reader needs no snapshot, and building anew writes exactly what fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -113,16 +113,17 @@ S = TypeVar("S", bound=State)
 class States(Rows, Generic[S]):
     """Rows of state of one kind: the present one of each id, as far as it is at hand, and those to be written.
 
-    A row is changed in place and then `put`, which keeps how it stands at that position.
+    A row is changed in place and then `put`, which keeps how it stands at that position. The table's last columns may
+    follow from the others: they are properties of the row, named in `derived`, and written but never fetched.
     """
 
-    def __init__(self, table: Table, kind: Callable[..., S]) -> None:
+    def __init__(self, table: Table, kind: Callable[..., S], derived: Sequence[str] = ()) -> None:
         super().__init__(table)
         self.kind = kind
         self.present: dict[str, S] = {}
         names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
         self._columns = ", ".join(names)
-        self._values: Callable[[S], tuple[object, ...]] = attrgetter(*names)
+        self._values: Callable[[S], tuple[object, ...]] = attrgetter(*names, *derived)
 
     def __getitem__(self, id: str) -> S:
         """The present row. LookupError where there is none: then facts before this one are missing."""

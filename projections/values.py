@@ -9,10 +9,10 @@ a question about a position needs.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
@@ -385,8 +385,20 @@ NOTHING_LATER = f"{NULL}\t{NOTHING_SAID}"
 # Questions
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+COLUMNS = """
+    value.version, value.from_position AS position, value.value, value.value_effective_at, value.value_source,
+    value.until, value.then_value, value.then_effective_at, value.then_source,
+    value.held_us, value.held_last_at, value.is_held
+"""
+IN_FORCE = """
+    CROSS JOIN LATERAL (SELECT * FROM key_result_values
+                         WHERE key_result_id = row.id AND from_position <= %(position)s
+                         ORDER BY from_position DESC LIMIT 1) AS value
+"""
+"""Joins to each `row` of a key result the one row that says the value then in force."""
+
+
+class Value(NamedTuple):
     """The value in force at a moment. `held` is the attainment of a limit; `version` and `position` are the key
     result's and that of the last fact about it, its measurement's included."""
 
@@ -398,62 +410,43 @@ class Value:
     held: Decimal | None
 
 
-def at(connection: Connection[DictRow], key_results: Sequence[DictRow], moment: Moment) -> dict[UUID, Value]:
-    """The values of these key results (rows of their table) at the moment, by id."""
-    ids = [row["id"] for row in key_results]
-    rows = connection.execute(_ROWS_AT, [ids, moment.position], binary=True).fetchall()
-    terms = {row["id"]: row for row in key_results}
+def at(connection: Connection[DictRow], rows: Sequence[DictRow], moment: Moment) -> list[Value]:
+    """The value at the moment of each of these rows, which are key results with the COLUMNS of their values."""
     if moment.effective_at is None:
-        return {row["key_result_id"]: of_row(row, terms[row["key_result_id"]], moment.clock) for row in rows}
-    said = said_by_then(connection, [(row["key_result_id"], moment.effective_at) for row in rows], moment.position)
-    held = _held_by_then(connection, rows, terms, moment.position, moment.effective_at)
-    found = {}
-    for row, points in zip(rows, said, strict=True):
-        point = value_in_force(points, moment.effective_at)
-        id = row["key_result_id"]
-        found[id] = Value(
-            row["version"],
-            row["from_position"],
-            None if point is None else point.value,
-            None if point is None else point.effective_at,
-            None if point is None else str(point.source),
-            held.get(id),
-        )
-    return found
+        return [of_row(row, moment.clock) for row in rows]
+    said = said_by_then(connection, [(row["id"], moment.effective_at) for row in rows], moment.position)
+    held = _held_by_then(connection, rows, moment.position, moment.effective_at)
+    return [
+        _value(row, value_in_force(points, moment.effective_at), held.get(row["id"]))
+        for row, points in zip(rows, said, strict=True)
+    ]
 
 
-_ROWS_AT = """
-    SELECT v.* FROM unnest(%s::uuid[]) AS wanted (id)
-     CROSS JOIN LATERAL (SELECT * FROM key_result_values WHERE key_result_id = wanted.id AND from_position <= %s
-                          ORDER BY from_position DESC LIMIT 1) AS v
-"""
+def _value(row: DictRow, point: Point | None, held: Decimal | None) -> Value:
+    if point is None:
+        return Value(row["version"], row["position"], None, None, None, held)
+    return Value(row["version"], row["position"], point.value, point.effective_at, str(point.source), held)
 
 
-def of_row(row: DictRow, terms: DictRow, clock: datetime) -> Value:
-    """What a row of the table says at that clock; `terms` is the row of its key result."""
+def of_row(row: DictRow, clock: datetime) -> Value:
+    """What the row of a key result with the COLUMNS of its value says at that clock."""
     is_over = row["until"] is not None and row["until"] <= clock
-    prefix = "then" if is_over else "value"
     held = None
     if row["held_us"] is not None:
-        known = HeldTime(
-            terms["committed_at"], terms["deadline_at"], row["held_us"], row["held_last_at"], row["is_held"]
-        )
+        known = HeldTime(row["committed_at"], row["deadline_at"], row["held_us"], row["held_last_at"], row["is_held"])
         if is_over:
-            is_held = holds(Direction(terms["direction"]), terms["target"], row["then_value"])
+            is_held = holds(Direction(row["direction"]), row["target"], row["then_value"])
             known = known.advance(max(row["until"], known.last_at or row["until"]), is_held)
         held = known.at(clock)
-    return Value(
-        row["version"],
-        row["from_position"],
-        row["then_value" if is_over else "value"],
-        row[f"{prefix}_effective_at"],
-        row[f"{prefix}_source"],
-        held,
-    )
+    if is_over:
+        said = (row["then_value"], row["then_effective_at"], row["then_source"])
+    else:
+        said = (row["value"], row["value_effective_at"], row["value_source"])
+    return Value(row["version"], row["position"], *said, held)
 
 
 def said_by_then(
-    connection: Connection[DictRow], asked: Sequence[tuple[UUID, datetime]], position: int
+    connection: Connection[DictRow], asked: Sequence[tuple[UUID | str, datetime]], position: int
 ) -> list[list[Point]]:
     """For each key result and moment asked: the last word of each source by then, as far as known at the position."""
     ids, moments = [id for id, _ in asked], [moment for _, moment in asked]
@@ -475,24 +468,20 @@ _SAID_BY = """
 
 
 def _held_by_then(
-    connection: Connection[DictRow],
-    rows: list[DictRow],
-    terms: dict[UUID, DictRow],
-    position: int,
-    effective_at: datetime,
-) -> dict[UUID, Decimal | None]:
+    connection: Connection[DictRow], rows: Sequence[DictRow], position: int, effective_at: datetime
+) -> dict[str, Decimal | None]:
     """The attainment of the committed limits, from what was known at the position.
 
     A row has taken in all that was known. So it answers for every moment from its last reading on; only for earlier
     ones all points have to be looked at.
     """
-    limits = [row for row in rows if row["held_us"] is not None]
-    earlier = [row for row in limits if row["held_last_at"] is not None and row["held_last_at"] > effective_at]
-    held = {row["key_result_id"]: of_row(row, terms[row["key_result_id"]], effective_at).held for row in limits}
-    points = points_known(connection, [row["key_result_id"] for row in earlier], position) if earlier else {}
+    limits = {row["id"]: row for row in rows if row["held_us"] is not None}
+    earlier = [id for id, row in limits.items() if row["held_last_at"] and row["held_last_at"] > effective_at]
+    held = {id: of_row(row, effective_at).held for id, row in limits.items()}
+    points = points_known(connection, earlier, position) if earlier else {}
     for id, known in points.items():
-        limit = terms[id]
-        held[id] = limit_attainment(
+        limit = limits[str(id)]
+        held[str(id)] = limit_attainment(
             Direction(limit["direction"]),
             limit["target"],
             readings_of(known),

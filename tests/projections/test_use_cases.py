@@ -19,6 +19,7 @@ from projections import goalposts, history
 from projections.moment import resolve
 from projections.runner import catch_up
 from projections.tree import tree
+from tests.projections.sent import sent
 
 NO_REASON = Why()
 WHY = Why(ReasonCode.MARKET_CHANGE, Text("the market fell"))
@@ -58,16 +59,14 @@ def test_the_life_of_a_goal(okr: OkrLedger, connection: Connection[DictRow]) -> 
 
     catch_up(connection)
     now = resolve(connection, now=datetime.now(UTC))
-    found = tree(connection, cycle, now)
-    assert found is not None
+    found = sent(tree(connection, cycle, now))
     (branch,) = found["objectives"]
     old, new = branch["key_results"]
     assert (old["value"], old["attainment"], old["state"]) == ("54", "0.900000", "replaced")
     assert (old["replaced_by"], new["replaces"], new["state"]) == (str(successor), str(key_result), "draft")
     assert old["version"] == last.version == okr.load(KeyResult, key_result).version
     assert branch["attainment"] is None  # nothing that counts is left
-    before = tree(connection, cycle, resolve(connection, now=now.clock, as_of_position=first))
-    assert before is not None
+    before = sent(tree(connection, cycle, resolve(connection, now=now.clock, as_of_position=first)))
     assert before["objectives"][0]["attainment"] == {"clamped": "0.480000", "unclamped": "0.480000"}
     posts = goalposts.get(connection, key_result, now)
     assert posts is not None
