@@ -8,6 +8,7 @@ fact only assigns. So every stored history stays loadable, whatever rules come l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
@@ -93,15 +94,24 @@ class Aggregate:
         self._pending: list[Event] = []
 
     @classmethod
-    def folded(cls, events: Iterable[Event]) -> Self | None:
+    def folded(cls, events: Sequence[Event]) -> Self | None:
         """The aggregate as its events leave it; None where there are no events."""
-        aggregate: Self | None = None
+        return cls(events[0].originator_id)._follow(events) if events else None
+
+    def followed_by(self, events: Iterable[Event]) -> Self:
+        """A copy as further events of its stream leave it; this one stays as it is."""
+        twin = copy(self)
+        # What aggregates hold is frozen but for their own collections, whose members are frozen again.
+        for name, value in vars(self).items():
+            if isinstance(value, dict | list | set):
+                setattr(twin, name, value.copy())
+        return twin._follow(events)
+
+    def _follow(self, events: Iterable[Event]) -> Self:
         for event in events:
-            if aggregate is None:
-                aggregate = cls(event.originator_id)
-            aggregate._apply(event.fact)
-            aggregate.version = event.originator_version
-        return aggregate
+            self._apply(event.fact)
+            self.version = event.originator_version
+        return self
 
     def collect_events(self) -> Sequence[Event]:
         """Hand over what was decided since the last call, in order."""

@@ -28,6 +28,17 @@ from domain.objective import ObjectiveDrafted
 from domain.stream import Fact
 from ledger.mapper import DraftedEvent
 
+# An objective lies under its cycle, a key result under its objective.
+_STREAM_IN_CYCLE = """
+    SELECT c.cycle_id, c.state, c.starts_on, c.ends_on, c.time_zone,
+           ARRAY(SELECT line FROM ledger.events AS e WHERE e.stream_id = s.stream_id AND e.stream_version >= %b
+                  ORDER BY e.stream_version) AS lines
+      FROM ledger.streams AS s
+      LEFT JOIN ledger.streams AS above ON above.stream_id = s.parent_id
+      LEFT JOIN ledger.cycle_states AS c ON c.cycle_id = coalesce(above.parent_id, above.stream_id)
+     WHERE s.stream_id = %b
+"""
+
 _Follower = Callable[[Connection[DictRow], DraftedEvent, Any], None]
 
 
@@ -38,8 +49,20 @@ def hold_cycle(connection: Connection[DictRow], cycle_id: UUID, *, exclusive: bo
         [cycle_id, exclusive],
         prepare=True,
     ).fetchone()
+    return None if row is None else _terms(row)
+
+
+def stream_in_cycle(
+    connection: Connection[DictRow], stream_id: UUID, since: int
+) -> tuple[list[str], CycleTerms | None]:
+    """The lines of an objective's or key result's stream from a version on, and its cycle's terms, at one moment."""
+    row = connection.execute(_STREAM_IN_CYCLE, [since, stream_id], prepare=True).fetchone()
     if row is None:
-        return None
+        return [], None
+    return row["lines"] or [], None if row["cycle_id"] is None else _terms(row)
+
+
+def _terms(row: DictRow) -> CycleTerms:
     return CycleTerms(row["cycle_id"], CycleState(row["state"]), row["starts_on"], row["ends_on"], row["time_zone"])
 
 

@@ -41,8 +41,9 @@ from ledger.mapper import DraftedEvent, RecordedEvent, SealedText
 
 CHANNEL = "okr_ledger"
 
-APPEND = "SELECT first_position FROM ledger.append(%s, %s, %s)"
+APPEND = "SELECT first_position FROM ledger.append(%s, %s, %s, %s, %s)"
 CLOCK_BEHIND = "OKR01"
+CYCLE_TURNED = "OKR02"
 TAKEN = {"events_stream_version", "streams_pkey", "streams_name", "cycle_states_pkey"}
 """What says that somebody else was first: with a version of a stream, or with the stream itself."""
 
@@ -50,7 +51,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class VersionConflict(IntegrityError):
-    """Another fact took the stream's next version first; the decision was taken on an older state."""
+    """The decision was taken on an older state: of the stream, whose next version is taken, or of the cycle."""
 
 
 class ClockBehind(OperationalError):
@@ -72,13 +73,14 @@ class LedgerRecorder(ApplicationRecorder):
         return self.datastore.unit()
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
-        """Append the events of one command (`by`) and return their positions.
+        """Append the events of one command (`by`), if its `cycle` still is in that state; return their positions.
 
         Raises `VersionConflict`, `ClockBehind`, or `LineTooLong`; then nothing is recorded.
         """
         if not stored_events:
             return []
         by: Command = kwargs["by"]
+        cycle: CycleTerms | None = kwargs.get("cycle")
         events = cast(Sequence[DraftedEvent], stored_events)
         drafts, texts = _told(events, by)
         # The append alone is one statement: a transaction of its own, and two round trips less.
@@ -86,7 +88,7 @@ class LedgerRecorder(ApplicationRecorder):
         with opened() as connection:
             try:
                 gates.follow(connection, events)
-                first = _append(connection, drafts, texts)
+                first = _append(connection, drafts, texts, cycle)
             except psycopg.errors.UniqueViolation as error:
                 if error.diag.constraint_name in TAKEN:
                     raise VersionConflict("another fact took this version of the stream") from error
@@ -152,6 +154,11 @@ class LedgerRecorder(ApplicationRecorder):
     def hold_cycle(self, cycle_id: UUID, *, exclusive: bool = False) -> CycleTerms | None:
         with self.datastore.get_connection() as connection:
             return gates.hold_cycle(connection, cycle_id, exclusive=exclusive)
+
+    def stream_in_cycle(self, stream_id: UUID, since: int) -> tuple[list[RecordedEvent], CycleTerms | None]:
+        with self.datastore.get_connection() as connection:
+            lines, cycle = gates.stream_in_cycle(connection, stream_id, since)
+        return [recorded_event(parse_line(line)) for line in lines], cycle
 
     def children(self, stream_id: UUID) -> list[UUID]:
         with self.datastore.get_connection() as connection:
@@ -225,11 +232,14 @@ def _origin(by: Command, reason: str | None) -> bytes:
     return draft_origin(who, why, by.request_id, by.causation)
 
 
-def _append(connection: Connection[DictRow], drafts: str, texts: str) -> int:
+def _append(connection: Connection[DictRow], drafts: str, texts: str, cycle: CycleTerms | None) -> int:
+    held = (None, None) if cycle is None else (cycle.id, cycle.state)
     try:
-        row = connection.execute(APPEND, [OPENING, drafts, texts], prepare=True).fetchone()
+        row = connection.execute(APPEND, [OPENING, drafts, texts, *held], prepare=True).fetchone()
     except psycopg.DatabaseError as error:
         if error.sqlstate == CLOCK_BEHIND:
             raise ClockBehind(str(error.diag.message_primary)) from error
+        if error.sqlstate == CYCLE_TURNED:
+            raise VersionConflict(str(error.diag.message_primary)) from error
         raise
     return cast(int, cast(DictRow, row)["first_position"])

@@ -50,7 +50,8 @@ CREATE TABLE ledger.streams (
 CREATE INDEX streams_parent ON ledger.streams (parent_id, begun) WHERE parent_id IS NOT NULL;
 CREATE UNIQUE INDEX streams_name ON ledger.streams (kind, name) WHERE name IS NOT NULL;
 
--- Held (ledger.hold_cycle) shared by every command and batch, exclusively by what opens and closes a cycle.
+-- Held (ledger.hold_cycle, ledger.append) shared by every command and batch, exclusively by what opens and closes a
+-- cycle.
 CREATE TABLE ledger.cycle_states (
     cycle_id  uuid PRIMARY KEY,
     state     text NOT NULL,
@@ -62,13 +63,16 @@ CREATE TABLE ledger.cycle_states (
 -- The terms of a cycle, kept as they are until the transaction ends. An advisory lock and not FOR SHARE: row locks
 -- let later readers pass a waiting writer for ever, so that a busy cycle could not be closed. VOLATILE, in
 -- plpgsql: the row is read by a snapshot of its own, taken after the lock was granted.
+CREATE FUNCTION ledger.gate_of(cycle uuid) RETURNS bigint LANGUAGE sql IMMUTABLE
+RETURN hashtextextended('cycle ' || cycle::text, 0);
+
 CREATE FUNCTION ledger.hold_cycle(held uuid, exclusively boolean) RETURNS SETOF ledger.cycle_states
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     IF exclusively THEN
-        PERFORM pg_advisory_xact_lock(hashtextextended('cycle ' || held::text, 0));
+        PERFORM pg_advisory_xact_lock(ledger.gate_of(held));
     ELSE
-        PERFORM pg_advisory_xact_lock_shared(hashtextextended('cycle ' || held::text, 0));
+        PERFORM pg_advisory_xact_lock_shared(ledger.gate_of(held));
     END IF;
     RETURN QUERY SELECT * FROM ledger.cycle_states WHERE cycle_id = held;
 END $$;
@@ -87,8 +91,10 @@ CREATE TABLE people.texts (
 -- opening and position. Hashes and frontier are those of RFC 6962 (ledger/merkle.py says the same).
 --   drafts: five lines of text for each fact: stream id, version, type, middle, tail
 --   texts:  four lines for each text of people: the number of its fact from 1, field, salt in hex, words as JSON
+--   held, state: the cycle that the facts belong to, if any, and the state in which it was when they were decided
 -- Two texts and no arrays: psycopg takes longer over nine arrays than the server over the whole append.
-CREATE FUNCTION ledger.append(opening text, drafts text, texts text, OUT first_position bigint)
+CREATE FUNCTION ledger.append(
+    opening text, drafts text, texts text, held uuid, held_state text, OUT first_position bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
     part     text[] := string_to_array(drafts, E'\n');
@@ -102,6 +108,13 @@ DECLARE
     node     bytea;
     carry    bigint;
 BEGIN
+    IF held IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock_shared(ledger.gate_of(held));
+        PERFORM FROM ledger.cycle_states WHERE cycle_id = held AND state = held_state;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the cycle % is not % any more', held, held_state USING ERRCODE = 'OKR02';
+        END IF;
+    END IF;
     SELECT size, recorded_at, frontier INTO STRICT total, last, subtrees FROM ledger.head FOR UPDATE;
     moment := clock_timestamp();
     IF last - moment > interval '5 seconds' THEN
