@@ -4,10 +4,11 @@ Each is a pure function of the contributions, in whatever order, to an exact num
 quotient in 34. Rounding comes last, once, by `published`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import NamedTuple, Self
 
 from domain.feeds.contribution import Contribution
 from domain.feeds.definition import Aggregate, Emit, Fn
@@ -16,7 +17,11 @@ from domain.numbers import quotient
 
 _EXACT = Context(prec=200, rounding=ROUND_HALF_EVEN)
 _DECIMALS = 12
+_TOO_LARGE = Decimal(10) ** 20
 _MICROSECOND = timedelta(microseconds=1)
+
+
+NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,19 @@ class Window:
 
     start: datetime
     end: datetime
+
+
+class Tally(NamedTuple):
+    """Of one part: how many entities count, and the exact sum of their values. Or how much more than before."""
+
+    entities: int = 0
+    total: Decimal = NOTHING
+
+    def plus(self, more: Self) -> Self:
+        return type(self)(self.entities + more.entities, _EXACT.add(self.total, more.total))
+
+    def minus(self, less: Self) -> Self:
+        return type(self)(self.entities - less.entities, _EXACT.subtract(self.total, less.total))
 
 
 def window_of(aggregate: Aggregate, cycle: Window, last_midnight: datetime) -> Window:
@@ -36,7 +54,17 @@ def window_of(aggregate: Aggregate, cycle: Window, last_midnight: datetime) -> W
 
 
 def aggregated(aggregate: Aggregate, contributions: Iterable[Contribution], window: Window) -> Decimal | None:
-    """The number that the contributions in the window make, not rounded; None where there is nothing to say.
+    """The number that the contributions in the window make, not rounded; None where there is nothing to say."""
+    inside = [one for one in contributions if one.value is not None and window.start <= one.effective_at < window.end]
+    tallies: dict[str, Tally] = {}
+    for one in inside:
+        tallies[one.part] = tallies.get(one.part, Tally()).plus(Tally(1, one.value or NOTHING))
+    last = max(inside, key=lambda one: (one.effective_at, one.version), default=None)
+    return number_of(aggregate, tallies, last.value if last else None)
+
+
+def number_of(aggregate: Aggregate, tallies: Mapping[str, Tally], last: Decimal | None) -> Decimal | None:
+    """The number, not rounded, of what counts in each part; `last` is the value of the latest contribution.
 
     sum       of the values; 0 of none
     count     of the entities
@@ -45,21 +73,21 @@ def aggregated(aggregate: Aggregate, contributions: Iterable[Contribution], wind
               None where the denominator is 0
     rate      entities per `per`, averaged over the rolling window: count x per / window
     """
-    inside = [one for one in contributions if one.value is not None and window.start <= one.effective_at < window.end]
+    only = tallies.get("", Tally())
     match aggregate.fn:
         case Fn.SUM:
-            return _sum(inside)
+            return only.total
         case Fn.COUNT:
-            return Decimal(len(inside))
+            return Decimal(only.entities)
         case Fn.LAST:
-            last = max(inside, key=lambda one: (one.effective_at, one.version), default=None)
-            return last.value if last else None
+            return last
         case Fn.RATIO:
-            above, below = (_sum([one for one in inside if one.part == part]) for part in ("numerator", "denominator"))
+            # A side that counts has contributions of 1.
+            above, below = (tallies.get(part, Tally()).total for part in ("numerator", "denominator"))
             return quotient(_EXACT.multiply(above, Decimal(100)), below) if below else None
         case Fn.RATE:
             per, length = aggregate.per or timedelta(1), aggregate.window or timedelta(1)
-            return quotient(Decimal(len(inside) * (per // _MICROSECOND)), Decimal(length // _MICROSECOND))
+            return quotient(Decimal(only.entities * (per // _MICROSECOND)), Decimal(length // _MICROSECOND))
 
 
 def published(exact: Decimal | None, emit: Emit) -> Decimal | None:
@@ -70,16 +98,13 @@ def published(exact: Decimal | None, emit: Emit) -> Decimal | None:
     return Decimal(number_text(exact.quantize(Decimal(1).scaleb(-digits), context=_EXACT)))
 
 
+def is_a_measure(value: Decimal | None) -> bool:
+    """Whether a fact can hold the published number: a measure has at most 20 digits before the point."""
+    return value is None or abs(value) < _TOO_LARGE
+
+
 def is_worth_a_fact(before: Decimal | None, now: Decimal | None, emit: Emit) -> bool:
     """Whether the published number has changed, and by `min_change` or more since the last fact."""
     if before is None or now is None:
         return before is not now
     return before != now and _EXACT.abs(_EXACT.subtract(now, before)) >= (emit.min_change or 0)
-
-
-def _sum(contributions: Iterable[Contribution]) -> Decimal:
-    total = Decimal(0)
-    for one in contributions:
-        # A side that counts has contributions of 1.
-        total = _EXACT.add(total, one.value or Decimal(0))
-    return total

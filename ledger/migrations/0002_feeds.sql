@@ -53,6 +53,7 @@ CREATE TABLE feeds.contributions (
 ) WITH (fillfactor = 70);
 CREATE INDEX contributions_timed_at ON feeds.contributions (feed_id, part, timed_at) WHERE timed_at IS NOT NULL;
 CREATE INDEX contributions_first_fact ON feeds.contributions (feed_id, first_fact);
+CREATE INDEX contributions_buried ON feeds.contributions (feed_id) WHERE tombstones IS NOT NULL;
 
 -- Contributions as they stood in the facts from `valid_from` up to, not including, `valid_to`.
 CREATE TABLE feeds.past_contributions (
@@ -74,7 +75,7 @@ CREATE TABLE feeds.past_contributions (
 );
 CREATE INDEX past_contributions_valid_to ON feeds.past_contributions (feed_id, valid_to);
 
--- One row for each key result that a feed measures: locked before what the contributions make is reckoned.
+-- One row for each key result that a feed measures: locked before its contributions are read or written.
 CREATE TABLE feeds.totals (
     key_result_id  uuid        PRIMARY KEY,
     feed_id        uuid        NOT NULL UNIQUE,
@@ -106,7 +107,6 @@ CREATE TABLE feeds.totals (
     recorded_at    timestamptz,
     due_at         timestamptz
 ) WITH (fillfactor = 50);
-CREATE INDEX totals_due_at ON feeds.totals (due_at) WHERE due_at IS NOT NULL;
 
 -- The window in which contributions counted in the facts from `valid_from` on.
 CREATE TABLE feeds.windows (

@@ -30,7 +30,7 @@ def at_once(work: Workplace, first: Callable[[Callable[[], None]], object], seco
 def sums(work: Workplace, okr: OkrLedger, key_result: object) -> tuple[Decimal, Decimal]:
     """What the totals say, and what the contributions say."""
     with transaction(okr) as connection:
-        (held,) = totals.read(connection, [key_result]).values()  # type: ignore[list-item]
+        (held,) = totals.hold(connection, [key_result]).values()  # type: ignore[list-item]
         assert held.window is not None
         return held.tallies[""].total, tallies.counted(connection, held.feed_id, held.window)[""].total
 

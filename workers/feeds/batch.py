@@ -1,6 +1,7 @@
 """One batch, one transaction: facts, contributions, dead letters and offsets happen together or not at all.
 
-Locks in this order: the cycles, the offsets, the contributions, the totals, the ledger's head; each kind sorted.
+Locks in this order: the cycles, the offsets, the totals, the ledger's head; each kind sorted. Two workers that read
+partitions of one feed take turns at its totals: what a batch finds under that lock stays as it is.
 """
 
 from __future__ import annotations
@@ -16,19 +17,16 @@ from psycopg.rows import DictRow
 
 from domain.application import OkrLedger
 from domain.cycle import CycleTerms
-from domain.feeds.contribution import Contribution, Dead, Stage, Tombstone
 from domain.measurement import Measurement
 from ledger.recorder import VersionConflict
 from workers.feeds import dead_letters, offsets, totals
 from workers.feeds.catalogue import Catalogue, LiveFeed
-from workers.feeds.contributions import Interleaved, LifeIds, take_in
+from workers.feeds.contributions import LifeIds, take_in
 from workers.feeds.database import clock, transaction
-from workers.feeds.measuring import News, counts, measure, save
-from workers.feeds.reading import Share, is_ignored
+from workers.feeds.measuring import News, Unmeasurable, counts, current_window, measure, save
+from workers.feeds.reading import Share
 from workers.feeds.tallies import looks_at_time
 from workers.feeds.totals import Totals
-
-MOST_ATTEMPTS = 20
 
 
 class Outdated(Exception):
@@ -70,25 +68,20 @@ class Batches:
         """
         try:
             return self._apply(shares, life_ids)
-        except PersistenceError as error:
+        except (PersistenceError, Unmeasurable) as error:
             if not _is_fault_of_a_message(error):
                 raise
             parts = shares if len(shares) > 1 else shares[0].halves()
             if len(parts) == 1:
-                return self._apply([_condemned(parts[0], error)], life_ids)
+                return self._apply([parts[0].condemned(_reason(error))], life_ids)
             return sum((self.apply([part], life_ids) for part in parts), Applied())
 
     def _apply(self, shares: Sequence[Share], life_ids: LifeIds) -> Applied:
-        shares = sorted(shares, key=lambda share: share.feed.id)
-        for _ in range(MOST_ATTEMPTS):
-            try:
-                with transaction(self.ledger) as connection:
-                    applied = _apply_once(connection, self.ledger, self.catalogue, shares, life_ids)
-                    self.before_commit()
-                    return applied
-            except Interleaved:
-                continue
-        raise OperationalError("other workers were faster each time")
+        with transaction(self.ledger) as connection:
+            shares = sorted(shares, key=lambda share: share.feed.id)
+            applied = _apply_once(connection, self.ledger, self.catalogue, shares, life_ids)
+            self.before_commit()
+            return applied
 
 
 def _apply_once(
@@ -104,25 +97,20 @@ def _apply_once(
         raise Outdated("a feed was changed")
     stands = {stand: moves for share in shares for stand, moves in share.stands().items()}
     offsets.hold(connection, {stand: began for stand, (began, _) in stands.items()})
-    key_results = [share.feed.key_result_id for share in shares]
-    seen = totals.read(connection, key_results)
-    news = [
-        _take_in(connection, share, seen[share.feed.key_result_id], cycles[share.feed.cycle_id], life_ids)
-        for share in shares
-    ]
-    held = totals.hold(connection, key_results)
-    for id, row in held.items():
-        if (row.version, row.takes_progress) != (seen[id].version, seen[id].takes_progress):
-            raise Interleaved("another fact was written, or the key result has ended")
+    held = totals.hold(connection, [share.feed.key_result_id for share in shares])
     now = clock(connection)
+    news: list[News] = []
     measured: list[tuple[LiveFeed, Measurement | None]] = []
-    for share, brought in zip(shares, news, strict=True):
-        feed, cycle = share.feed, cycles[share.feed.cycle_id]
-        row = held[feed.key_result_id]
+    for share in shares:
+        feed, cycle, row = share.feed, cycles[share.feed.cycle_id], held[share.feed.key_result_id]
         if counts(row, cycle):
+            brought = _take_in(connection, share, row, cycle, life_ids)
             measured.append((feed, measure(connection, feed, cycle, row, now, brought)[1]))
         else:
-            totals.write(connection, replace(row, pending=brought.added_to(row.pending), due_at=None))
+            # What is due stays due: a cycle that is closed may be opened again.
+            brought = News(share.ranges, ignored=share.messages)
+            totals.write(connection, replace(row, pending=brought.added_to(row.pending)))
+        news.append(brought)
     offsets.move(connection, {stand: next for stand, (_, next) in stands.items()})
     facts = save(ledger, connection, measured, now)
     return Applied(
@@ -144,38 +132,32 @@ def _hold_cycles(ledger: OkrLedger, shares: Sequence[Share]) -> dict[UUID, Cycle
 
 
 def _take_in(connection: Connection[DictRow], share: Share, row: Totals, cycle: CycleTerms, life_ids: LifeIds) -> News:
-    ranges = [(stretch.began, stretch.range) for stretch in share.stretches]
-    reads = [read for stretch in share.stretches for read in stretch.reads]
-    if not counts(row, cycle):
-        return News(ranges, ignored=len(reads))
-    letters = [(message, outcome) for message, outcome in reads if isinstance(outcome, Dead)]
-    taken = [outcome for _, outcome in reads if not isinstance(outcome, Dead)]
-    ignored = sum(is_ignored(outcomes) for outcomes in taken)
-    arriving = (outcome for outcomes in taken for outcome in outcomes if isinstance(outcome, Contribution | Tombstone))
-    changes = take_in(
+    difference = take_in(
         connection,
         share.feed.id,
-        arriving,
+        share.arriving(),
         life_ids,
+        current_window(share.feed, cycle, row),
         fact=row.version + 1,
         is_timed=looks_at_time(share.feed.definition.aggregate),
     )
+    letters = share.letters()
     dead_letters.keep(connection, share.feed, letters)
-    return News(ranges, len(reads) - len(letters) - ignored, ignored, len(letters), changes)
+    matched = share.messages - share.ignored - len(letters)
+    return News(share.ranges, matched, share.ignored, len(letters), difference)
 
 
-def _is_fault_of_a_message(error: PersistenceError) -> bool:
-    """Whether the database refused a value, rather than to work."""
+def _is_fault_of_a_message(error: PersistenceError | Unmeasurable) -> bool:
+    """Whether a value was refused, rather than that the database does not work."""
     if isinstance(error, OperationalError):
         return isinstance(error.__cause__, psycopg.errors.ProgramLimitExceeded)
-    return isinstance(error, DataError | IntegrityError) and not isinstance(error, VersionConflict)
+    return isinstance(error, DataError | IntegrityError | Unmeasurable) and not isinstance(error, VersionConflict)
 
 
-def _condemned(share: Share, error: PersistenceError) -> Share:
-    """The share of a single message, which is now dead."""
-    (stretch,) = share.stretches
-    ((message, _),) = stretch.reads
+def _reason(error: PersistenceError | Unmeasurable) -> str:
+    """Why the message is dead, in words that quote nothing of it."""
+    if isinstance(error, Unmeasurable):
+        return str(error)
     cause = error.__cause__
     said = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
-    dead = Dead(Stage.APPLY, f"the database refused it: {said or type(cause).__name__}")
-    return Share(share.feed, [replace(stretch, reads=[(message, dead)])])
+    return f"the database refused it: {said or type(cause).__name__}"

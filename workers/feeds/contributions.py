@@ -1,27 +1,27 @@
 """The contributions of a feed: what each entity adds, kept as of its newest version, with what it was before.
 
-Rows are locked in the order of part and entity. What a batch changes is marked with the version of the fact that
-will take it in, the one after the measurement's last: so nobody has to come back to the rows when that fact is
-written, and a row that changes again before it leaves no trace, since no fact ever held it.
+Whoever writes them holds the row of the feed's totals; so nobody else does meanwhile, and no row is locked by itself.
+What a batch changes is marked with the version of the fact that will take it in, the one after the measurement's
+last: so nobody has to come back to the rows when that fact is written, and a row that changes again before it leaves
+no trace, since no fact ever held it.
 
-Statements find rows by their key inside LATERAL, and locked ones by their place in the table: so they cost the same
-whatever the planner believes about tables that grow from nothing to millions of rows.
+One statement compares, keeps what was, writes what is, and answers with what that changes in sum: a batch of
+thousands of messages comes back as one row. Only entities of which a tombstone is known are merged here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
 import orjson
 from psycopg import Connection
-from psycopg.rows import DictRow, tuple_row
+from psycopg.rows import DictRow
 
+from domain.feeds.aggregates import Tally, Window
 from domain.feeds.contribution import Contribution, Place, Standing, Tombstone, merged
-from workers.feeds.tallies import Change
 
 Arriving = Contribution | Tombstone
 Key = tuple[str, str]
@@ -29,58 +29,71 @@ Key = tuple[str, str]
 LifeIds = Mapping[tuple[str, str], int]
 """The ids of the lives of topics, by topic and epoch."""
 
-HOLD = """
-    SELECT held.* FROM jsonb_array_elements(%s::jsonb) AS wanted (key)
+TAKE_IN = """
+    WITH new AS MATERIALIZED (
+        SELECT row->>0 AS part, row->>1 AS entity, (row->>2)::numeric AS value, (row->>3) COLLATE "C" AS version,
+               (row->>4)::timestamptz AS effective_at, (row->>5)::boolean AS is_arrival, (row->>6)::integer AS life_id,
+               (row->>7)::integer AS partition, (row->>8)::bigint AS message_offset, (row->>9)::bigint AS timestamp_ms,
+               decode(row->>10, 'hex') AS message_sha256, row->11 AS tombstones
+          FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    ), changed AS MATERIALIZED (
+        SELECT new.*, was.value AS old_value, was.version AS old_version, was.effective_at AS old_effective_at,
+               was.is_arrival AS old_is_arrival, was.life_id AS old_life_id, was.partition AS old_partition,
+               was.message_offset AS old_message_offset, was.timestamp_ms AS old_timestamp_ms,
+               was.message_sha256 AS old_message_sha256, was.valid_from
+          FROM new
+          LEFT JOIN LATERAL (
+            SELECT * FROM feeds.contributions
+             WHERE feed_id = %(feed_id)s AND part = new.part AND entity = new.entity OFFSET 0
+          ) AS was ON true
+         WHERE was.feed_id IS NULL OR new.tombstones IS NOT NULL OR new.version > was.version
+    ), kept AS (
+        INSERT INTO feeds.past_contributions (feed_id, part, entity, value, version, effective_at, is_arrival, life_id,
+               partition, message_offset, timestamp_ms, message_sha256, valid_from, valid_to)
+        SELECT %(feed_id)s, part, entity, old_value, old_version, old_effective_at, old_is_arrival, old_life_id,
+               old_partition, old_message_offset, old_timestamp_ms, old_message_sha256, valid_from, %(fact)s
+          FROM changed WHERE old_version IS NOT NULL AND valid_from < %(fact)s
+    ), written AS (
+        INSERT INTO feeds.contributions AS c (feed_id, part, entity, value, version, effective_at, is_arrival, life_id,
+               partition, message_offset, timestamp_ms, message_sha256, tombstones, valid_from, first_fact, timed_at)
+        SELECT %(feed_id)s, part, entity, value, version, effective_at, is_arrival, life_id,
+               partition, message_offset, timestamp_ms, message_sha256, tombstones, %(fact)s,
+               CASE WHEN version IS NOT NULL THEN %(fact)s END,
+               CASE WHEN %(is_timed)s AND value IS NOT NULL THEN effective_at END
+          FROM changed
+        ON CONFLICT (feed_id, part, entity) DO UPDATE
+           SET value = EXCLUDED.value, version = EXCLUDED.version, effective_at = EXCLUDED.effective_at,
+               is_arrival = EXCLUDED.is_arrival, life_id = EXCLUDED.life_id, partition = EXCLUDED.partition,
+               message_offset = EXCLUDED.message_offset, timestamp_ms = EXCLUDED.timestamp_ms,
+               message_sha256 = EXCLUDED.message_sha256, tombstones = EXCLUDED.tombstones,
+               valid_from = EXCLUDED.valid_from, first_fact = coalesce(c.first_fact, EXCLUDED.first_fact),
+               timed_at = EXCLUDED.timed_at
+    ), counted AS (
+        SELECT *, effective_at >= %(start)s AND effective_at < %(end)s AS is_inside,
+               old_effective_at >= %(start)s AND old_effective_at < %(end)s AS was_inside
+          FROM changed WHERE version IS NOT NULL
+    )
+    SELECT part,
+           (count(value) FILTER (WHERE is_inside) - count(old_value) FILTER (WHERE was_inside))::int AS entities,
+           coalesce(sum(value) FILTER (WHERE is_inside), 0)
+             - coalesce(sum(old_value) FILTER (WHERE was_inside), 0) AS total,
+           min(effective_at) AS event_from, max(effective_at) AS event_to,
+           max(effective_at) FILTER (WHERE is_inside AND NOT is_arrival) AS counted_event,
+           max(effective_at) FILTER (WHERE is_inside AND is_arrival) AS counted_arrival
+      FROM counted GROUP BY part
+"""
+
+HAS_TOMBSTONES = "SELECT FROM feeds.contributions WHERE feed_id = %s AND tombstones IS NOT NULL LIMIT 1"
+HELD = """
+    SELECT held.*, l.topic, l.epoch FROM jsonb_array_elements(%(keys)s::jsonb) AS wanted (key)
      CROSS JOIN LATERAL (
-        SELECT part, entity, ctid, version, value, effective_at, tombstones FROM feeds.contributions
-         WHERE feed_id = %s AND part = wanted.key->>0 AND entity = wanted.key->>1 FOR UPDATE
+        SELECT * FROM feeds.contributions
+         WHERE feed_id = %(feed_id)s AND part = wanted.key->>0 AND entity = wanted.key->>1 OFFSET 0
      ) AS held
+      LEFT JOIN feeds.lives l ON l.id = held.life_id
+     WHERE held.tombstones IS NOT NULL OR %(even_without_tombstones)s
 """
-PLACES = """
-    SELECT c.part, c.entity, c.is_arrival, c.partition, c.message_offset, c.timestamp_ms, c.message_sha256,
-           l.topic, l.epoch
-      FROM feeds.contributions c LEFT JOIN feeds.lives l ON l.id = c.life_id WHERE c.ctid = ANY(%s::tid[])
-"""
-NEW_ROWS = """
-    (SELECT (row->>0)::tid, row->>1, row->>2, row->3, (row->>4)::numeric, row->>5, (row->>6)::timestamptz,
-            (row->>7)::boolean, (row->>8)::integer, (row->>9)::integer, (row->>10)::bigint, (row->>11)::bigint,
-            decode(row->>12, 'hex')
-       FROM jsonb_array_elements(%(rows)s::jsonb) AS row)
-    AS new (ctid, part, entity, tombstones, value, version, effective_at, is_arrival, life_id, partition,
-            message_offset, timestamp_ms, message_sha256)
-"""
-ADD = f"""
-    INSERT INTO feeds.contributions (feed_id, part, entity, tombstones, value, version, effective_at, is_arrival,
-           life_id, partition, message_offset, timestamp_ms, message_sha256, valid_from, first_fact, timed_at)
-    SELECT %(feed_id)s, part, entity, nullif(tombstones, 'null'), value, version, effective_at, is_arrival,
-           life_id, partition, message_offset, timestamp_ms, message_sha256, %(fact)s,
-           CASE WHEN version IS NOT NULL THEN %(fact)s END,
-           CASE WHEN %(is_timed)s AND value IS NOT NULL THEN effective_at END
-      FROM {NEW_ROWS}
-    ON CONFLICT DO NOTHING
-"""
-KEEP = """
-    INSERT INTO feeds.past_contributions (feed_id, part, entity, value, version, effective_at, is_arrival, life_id,
-           partition, message_offset, timestamp_ms, message_sha256, valid_from, valid_to)
-    SELECT c.feed_id, c.part, c.entity, c.value, c.version, c.effective_at, c.is_arrival, c.life_id,
-           c.partition, c.message_offset, c.timestamp_ms, c.message_sha256, c.valid_from, %(fact)s
-      FROM feeds.contributions c
-     WHERE c.ctid = ANY(%(places)s::tid[]) AND c.version IS NOT NULL AND c.valid_from < %(fact)s
-"""
-CHANGE = f"""
-    UPDATE feeds.contributions c
-       SET value = new.value, version = new.version, effective_at = new.effective_at, is_arrival = new.is_arrival,
-           life_id = new.life_id, partition = new.partition, message_offset = new.message_offset,
-           timestamp_ms = new.timestamp_ms, message_sha256 = new.message_sha256,
-           tombstones = nullif(new.tombstones, 'null'), valid_from = %(fact)s,
-           first_fact = coalesce(c.first_fact, %(fact)s),
-           timed_at = CASE WHEN %(is_timed)s AND new.value IS NOT NULL THEN new.effective_at END
-      FROM {NEW_ROWS} WHERE c.ctid = new.ctid
-"""
-BURY = """
-    UPDATE feeds.contributions c SET tombstones = new.row->1
-      FROM jsonb_array_elements(%s::jsonb) AS new (row) WHERE c.ctid = (new.row->>0)::tid
-"""
+BURY = "UPDATE feeds.contributions SET tombstones = %s::jsonb WHERE feed_id = %s AND part = %s AND entity = %s"
 TAKEN_IN = """
     WITH changed AS (
         SELECT part, entity FROM feeds.past_contributions WHERE feed_id = %(feed_id)s AND valid_to = %(fact)s
@@ -107,28 +120,26 @@ TAKEN_IN = """
 """
 
 
-class Interleaved(Exception):
-    """Another worker wrote what this batch had looked at: the batch is to be applied again."""
+class Difference(NamedTuple):
+    """What a batch changed: how much more of each part counts, and the business times of what changed.
+
+    `counted_event` and `counted_arrival` are the latest of those inside the window: of times that the event named,
+    and of times at which a message arrived.
+    """
+
+    tallies: Mapping[str, Tally] = {}
+    event_from: datetime | None = None
+    event_to: datetime | None = None
+    counted_event: datetime | None = None
+    counted_arrival: datetime | None = None
 
 
-class Held(NamedTuple):
-    """A row that is locked: `row` is its place in the table."""
-
-    part: str
-    entity: str
-    row: str
-    version: str | None
-    value: Decimal | None
-    effective_at: datetime | None
-    tombstones: list[list[object]] | None
-
-
-class New(NamedTuple):
-    """What a row is to hold: the contribution that counts, and the tombstones of the entity."""
+class Merged(NamedTuple):
+    """What counts of an entity of which tombstones are known, if anything does."""
 
     key: Key
     counts: Contribution | None
-    tombstones: tuple[Place, ...] = ()
+    tombstones: tuple[Place, ...]
 
 
 def take_in(
@@ -136,36 +147,36 @@ def take_in(
     feed_id: UUID,
     arriving: Iterable[Arriving],
     life_ids: LifeIds,
+    window: Window,
     *,
     fact: int,
     is_timed: bool,
-) -> list[Change]:
-    """Merge what a batch brings into the contributions of the feed; what that changes.
+) -> Difference:
+    """Merge what a batch brings into the contributions of the feed; what that changes inside the window.
 
-    `fact` is the version of the fact that will take it in; `is_timed` lets rows be found by their time. Raises
-    `Interleaved`.
+    The totals of the feed are held. `fact` is the version of the fact that will take it in; `is_timed` lets rows be
+    found by their time.
     """
     newest, graves = _sorted_out(arriving)
-    keys = sorted(newest.keys() | graves.keys())
-    held = _hold(connection, feed_id, keys)
-    added: list[New] = []
-    changed: list[tuple[Held, New]] = []
-    for key in keys:
-        row, one = held.get(key), newest.get(key)
-        if one is None or key in graves or (row is not None and row.tombstones):
-            graves.setdefault(key, [])
-        elif row is None:
-            added.append(New(key, one))
-        elif row.version is not None and one.version > row.version:
-            changed.append((row, New(key, one)))
-    buried = _bury(connection, held, newest, graves)
-    added += [new for row, new in buried if row is None]
-    changed += [(row, new) for row, new in buried if row is not None]
-    _add(connection, feed_id, sorted(added), life_ids, fact, is_timed)
-    _change(connection, changed, life_ids, fact, is_timed)
-    return [_difference(None, new) for new in added if new.counts] + [
-        _difference(row, new) for row, new in changed if new.counts
-    ]
+    merged = _merge(connection, feed_id, newest, graves)
+    rows = [_row(one, life_ids) for one in newest.values()]
+    rows += [_merged_row(each, life_ids) for each in merged]
+    if not rows:
+        return Difference()
+    parameters = {
+        "feed_id": feed_id,
+        "rows": _json(rows),
+        "fact": fact,
+        "is_timed": is_timed,
+        "start": window.start,
+        "end": window.end,
+    }
+    parts = connection.execute(TAKE_IN, parameters, prepare=True).fetchall()
+    return Difference(
+        {part["part"]: Tally(part["entities"], part["total"]) for part in parts},
+        min((part["event_from"] for part in parts), default=None),
+        *(latest(part[name] for part in parts) for name in ("event_to", "counted_event", "counted_arrival")),
+    )
 
 
 class TakenIn(NamedTuple):
@@ -187,6 +198,11 @@ def taken_in(connection: Connection[DictRow], feed_id: UUID, fact: int) -> Taken
     return TakenIn(**row)
 
 
+def latest(moments: Iterable[datetime | None]) -> datetime | None:
+    """The latest of the moments that there are."""
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
 def _sorted_out(arriving: Iterable[Arriving]) -> tuple[dict[Key, Contribution], dict[Key, list[Tombstone]]]:
     """Of each entity the newest contribution, and its tombstones."""
     newest: dict[Key, Contribution] = {}
@@ -202,119 +218,80 @@ def _sorted_out(arriving: Iterable[Arriving]) -> tuple[dict[Key, Contribution], 
     return newest, graves
 
 
-def _hold(connection: Connection[DictRow], feed_id: UUID, keys: list[Key]) -> dict[Key, Held]:
-    """What is known of the entities, locked in their order until the transaction ends."""
-    if not keys:
-        return {}
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute(HOLD, [_json(keys), feed_id], prepare=True)
-        return {(row[0], row[1]): Held._make(row) for row in cursor.fetchall()}
-
-
-def _bury(
+def _merge(
     connection: Connection[DictRow],
-    held: Mapping[Key, Held],
-    newest: Mapping[Key, Contribution],
-    graves: Mapping[Key, list[Tombstone]],
-) -> list[tuple[Held | None, New]]:
-    """Merge entities of which a tombstone is known; those of which something else counts now.
+    feed_id: UUID,
+    newest: dict[Key, Contribution],
+    graves: dict[Key, list[Tombstone]],
+) -> list[Merged]:
+    """Take out the entities of which a tombstone is known; those of them of which something else counts now.
 
     Where only the tombstones change, they are stored.
     """
-    if not graves:
-        return []
-    before = _standings(connection, [held[key] for key in graves if key in held])
-    buried: list[tuple[Held | None, New]] = []
-    only_tombstones: list[tuple[str, New]] = []
-    for key, tombstones in graves.items():
-        row, standing = held.get(key), before.get(key, Standing())
-        after = standing
-        for one in (*tombstones, *([newest[key]] if key in newest else ())):
+    before: dict[Key, Standing] = {}
+    if connection.execute(HAS_TOMBSTONES, [feed_id], prepare=True).fetchone() is not None:
+        before = _held(connection, feed_id, list(newest), even_without_tombstones=False)
+    if graves:
+        before |= _held(connection, feed_id, list(graves), even_without_tombstones=True)
+    changed: list[Merged] = []
+    only_tombstones: list[Merged] = []
+    for key in before.keys() | graves.keys():
+        arriving = [*graves.get(key, ()), *([newest.pop(key)] if key in newest else ())]
+        after = standing = before.get(key, Standing())
+        for one in arriving:
             after = merged(after, one)
-        new = New(key, after.contribution, after.tombstones)
-        if row is None or new.counts != standing.contribution:
-            buried.append((row, new))
+        found = Merged(key, after.contribution, after.tombstones)
+        if key not in before or found.counts != standing.contribution:
+            changed.append(found)
         elif after != standing:
-            only_tombstones.append((row.row, new))
+            only_tombstones.append(found)
     if only_tombstones:
-        connection.execute(BURY, [_json([[row, [*map(list, new.tombstones)]] for row, new in only_tombstones])])
-    return buried
+        with connection.cursor() as cursor:
+            cursor.executemany(BURY, [(_json(each.tombstones), feed_id, *each.key) for each in only_tombstones])
+    return changed
 
 
-def _standings(connection: Connection[DictRow], rows: list[Held]) -> dict[Key, Standing]:
-    found = connection.execute(PLACES, [[row.row for row in rows]]).fetchall() if rows else []
-    places = {(row["part"], row["entity"]): row for row in found}
-    return {(row.part, row.entity): _standing(row, places[row.part, row.entity]) for row in rows}
+def _held(
+    connection: Connection[DictRow], feed_id: UUID, keys: list[Key], *, even_without_tombstones: bool
+) -> dict[Key, Standing]:
+    """What is known of those of the entities that are known."""
+    parameters = {"keys": _json(keys), "feed_id": feed_id, "even_without_tombstones": even_without_tombstones}
+    return {(row["part"], row["entity"]): _standing(row) for row in connection.execute(HELD, parameters)}
 
 
-def _standing(row: Held, place: DictRow) -> Standing:
-    tombstones = tuple(Place._make(place) for place in row.tombstones or ())
-    if row.version is None or row.effective_at is None:
+def _standing(row: DictRow) -> Standing:
+    tombstones = tuple(Place._make(place) for place in row["tombstones"] or ())
+    if row["version"] is None:
         return Standing(None, tombstones)
     newest = Contribution(
-        part=row.part,
-        entity=row.entity,
-        value=row.value,
-        version=row.version,
-        effective_at=row.effective_at,
-        is_arrival=place["is_arrival"],
-        place=Place(place["topic"], place["epoch"], place["partition"], place["message_offset"]),
-        timestamp_ms=place["timestamp_ms"],
-        message_sha256=place["message_sha256"].hex(),
+        part=row["part"],
+        entity=row["entity"],
+        value=row["value"],
+        version=row["version"],
+        effective_at=row["effective_at"],
+        is_arrival=row["is_arrival"],
+        place=Place(row["topic"], row["epoch"], row["partition"], row["message_offset"]),
+        timestamp_ms=row["timestamp_ms"],
+        message_sha256=row["message_sha256"].hex(),
     )
     return Standing(newest, tombstones)
 
 
-def _difference(row: Held | None, new: New) -> Change:
-    counts = new.counts
-    if counts is None:
-        raise ValueError("nothing counts, so nothing changes")
-    old_value, old_at = (None, None) if row is None else (row.value, row.effective_at)
-    return Change(counts.part, old_value, old_at, counts.value, counts.effective_at, counts.is_arrival)
-
-
-def _add(
-    connection: Connection[DictRow], feed_id: UUID, added: list[New], life_ids: LifeIds, fact: int, is_timed: bool
-) -> None:
-    if not added:
-        return
-    rows = _json([_row(None, new, life_ids) for new in added])
-    done = connection.execute(ADD, {"feed_id": feed_id, "fact": fact, "is_timed": is_timed, "rows": rows}, prepare=True)
-    if done.rowcount < len(added):
-        raise Interleaved("another worker was the first to know one of the entities")
-
-
-def _change(
-    connection: Connection[DictRow],
-    changed: list[tuple[Held, New]],
-    life_ids: LifeIds,
-    fact: int,
-    is_timed: bool,
-) -> None:
-    if not changed:
-        return
-    places = "{" + ",".join([f'"{held.row}"' for held, _ in changed]) + "}"
-    connection.execute(KEEP, {"fact": fact, "places": places}, prepare=True)
-    rows = _json([_row(held.row, new, life_ids) for held, new in changed])
-    done = connection.execute(CHANGE, {"fact": fact, "is_timed": is_timed, "rows": rows}, prepare=True)
-    if done.rowcount < len(changed):
-        raise Interleaved("a row was not where it was locked")
-
-
-def _row(place: str | None, new: New, life_ids: LifeIds) -> tuple[object, ...]:
-    """The members of NEW_ROWS."""
-    tombstones = [list(place) for place in new.tombstones] or None
-    one = new.counts
-    if one is None:
-        return (place, *new.key, tombstones)
-    topic, epoch, partition, offset = one.place
-    value = None if one.value is None else str(one.value)
+def _row(one: Contribution, life_ids: LifeIds) -> tuple[object, ...]:
+    """The members of `new` in TAKE_IN."""
+    part, entity, value, version, effective_at, is_arrival, place, timestamp_ms, message_sha256 = one
+    topic, epoch, partition, offset = place
     return (
-        place, *new.key, tombstones, value, one.version, one.effective_at, one.is_arrival, life_ids[topic, epoch],
-        partition, offset, one.timestamp_ms, one.message_sha256,
+        part, entity, None if value is None else str(value), version, effective_at, is_arrival, life_ids[topic, epoch],
+        partition, offset, timestamp_ms, message_sha256,
     )  # fmt: skip
+
+
+def _merged_row(each: Merged, life_ids: LifeIds) -> tuple[object, ...]:
+    nothing = (*each.key, *[None] * 9)
+    return (*(nothing if each.counts is None else _row(each.counts, life_ids)), each.tombstones)
 
 
 def _json(rows: object) -> str:
     """Many rows as one parameter: several times faster to make than an array for each column."""
-    return orjson.dumps(rows).decode()
+    return orjson.dumps(rows, default=tuple).decode()

@@ -10,7 +10,8 @@ future: where a message claims that, it holds from now by the database's clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -22,19 +23,31 @@ from domain.application import OkrLedger
 from domain.calendar import end_of_day, start_of_day
 from domain.command import Command
 from domain.cycle import CycleState, CycleTerms
-from domain.feeds.aggregates import Window, is_worth_a_fact, published, window_of
+from domain.feeds.aggregates import Window, is_a_measure, is_worth_a_fact, number_of, published, window_of
+from domain.feeds.evidence import evidence_digest
 from domain.measurement import (
     EffectiveBy,
     Evidence,
     Measurement,
     MeasurementRecorded,
     MeasurementWindowMoved,
+    MessageCounts,
+    OffsetRange,
 )
 from workers.feeds import tallies, totals
 from workers.feeds.catalogue import LiveFeed
-from workers.feeds.contributions import taken_in
-from workers.feeds.tallies import Change
+from workers.feeds.contributions import Difference, taken_in
 from workers.feeds.totals import Pending, Range, Totals
+
+LOG = logging.getLogger(__name__)
+
+RANGES_BYTES = 45_000
+"""What the ranges of one fact may take, about 300 of them: its line in the ledger has at most 64 KiB."""
+NO_DIFFERENCE = Difference()
+
+
+class Unmeasurable(ValueError):
+    """The news make a number that no fact can hold: it has more than 20 digits before the point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +58,7 @@ class News:
     matched: int = 0
     ignored: int = 0
     dead: int = 0
-    changes: Sequence[Change] = ()
+    difference: Difference = NO_DIFFERENCE
 
     def added_to(self, pending: Pending) -> Pending:
         """What is pending, with the messages of the batch."""
@@ -65,6 +78,11 @@ def cycle_window(cycle: CycleTerms) -> Window:
     return Window(start_of_day(cycle.starts_on, cycle.time_zone), end_of_day(cycle.ends_on, cycle.time_zone))
 
 
+def current_window(feed: LiveFeed, cycle: CycleTerms, held: Totals) -> Window:
+    """The window in which contributions count now."""
+    return window_of(feed.definition.aggregate, cycle_window(cycle), held.midnight)
+
+
 def measure(
     connection: Connection[DictRow],
     feed: LiveFeed,
@@ -78,21 +96,26 @@ def measure(
     """Take the news into the totals, which are held, and store them.
 
     Gives them back, with the measurement to be saved where a fact is due; `at_once` does not wait for the debounce.
+    Raises `Unmeasurable`.
     """
     aggregate, emit = feed.definition.aggregate, feed.definition.emit
-    window = window_of(aggregate, cycle_window(cycle), held.midnight)
+    window = current_window(feed, cycle, held)
     totals.note_window(connection, held, window)
     if (held.revision, held.window) == (feed.revision, window):
-        tallied = tallies.shifted(held.tallies, news.changes, window)
+        tallied = tallies.shifted(held.tallies, news.difference.tallies)
     else:
         tallied = tallies.counted_anew(connection, feed.id, aggregate, window)
-    pending = news.added_to(held.pending).and_changed(news.changes, window)
+    pending = news.added_to(held.pending).and_changed(news.difference)
     now_held = replace(held, revision=feed.revision, window=window, tallies=tallied, pending=pending, due_at=None)
     measurement = None
     if pending.event_from is not None or held.version > 0:
         exact = tallies.exact(connection, feed.id, aggregate, tallied, window)
         value = published(exact, emit)
-        if is_worth_a_fact(held.value, value, emit):
+        if not is_a_measure(value):
+            if news.difference.tallies and _was_a_measure(feed, held, window):
+                raise Unmeasurable("with it the number has more than 20 digits before the point")
+            LOG.warning("feed %s: the number has more than 20 digits before the point", feed.definition.name)
+        elif is_worth_a_fact(held.value, value, emit):
             due_at = None if held.recorded_at is None else held.recorded_at + emit.debounce
             if at_once or due_at is None or due_at <= now:
                 now_held, measurement = _recorded(connection, feed, now_held, exact, value, now)
@@ -120,7 +143,9 @@ def move_window(
     exact = tallies.exact(connection, feed.id, aggregate, tallied, window)
     value = published(exact, emit)
     measurement = None
-    if held.version > 0 and value != held.value:
+    if not is_a_measure(value):
+        LOG.warning("feed %s: the number has more than 20 digits before the point", feed.definition.name)
+    elif held.version > 0 and value != held.value:
         measurement = Measurement.at(feed.id, feed.key_result_id, held.version, held.value)
         effective_at = max(window.end, held.effective_at or window.end)
         measurement.move_window(
@@ -156,22 +181,24 @@ def _recorded(
 ) -> tuple[Totals, Measurement]:
     effective_at, effective_by = _effective(held, now)
     measurement = Measurement.at(feed.id, feed.key_result_id, held.version, held.value)
-    measurement.record(
-        MeasurementRecorded(
-            feed_id=feed.id,
-            feed_revision=feed.revision,
-            key_result_id=feed.key_result_id,
-            from_=held.value,
-            value=value,
-            effective_at=effective_at,
-            effective_by=effective_by,
-            event_from=held.pending.event_from,
-            event_to=held.pending.event_to,
-            ranges=tuple(each.fact() for each in held.pending.ranges),
-            counts=held.pending.counts,
-            evidence=_evidence(connection, feed, held, exact),
-        )
+    first, *others = _for_each_fact(held.pending.ranges)
+    recorded = MeasurementRecorded(
+        feed_id=feed.id,
+        feed_revision=feed.revision,
+        key_result_id=feed.key_result_id,
+        from_=held.value,
+        value=value,
+        effective_at=effective_at,
+        effective_by=effective_by,
+        event_from=held.pending.event_from,
+        event_to=held.pending.event_to,
+        ranges=first,
+        counts=held.pending.counts,
+        evidence=_evidence(connection, feed, held, exact),
     )
+    measurement.record(recorded)
+    for ranges in others:
+        measurement.record(_continued(recorded, ranges))
     now_held = replace(
         held,
         version=measurement.version,
@@ -182,6 +209,43 @@ def _recorded(
         recorded_at=now,
     )
     return now_held, measurement
+
+
+def _for_each_fact(ranges: Sequence[Range]) -> Iterator[tuple[OffsetRange, ...]]:
+    """The ranges that each fact names: one fact, unless they are too many for its line."""
+    part: list[OffsetRange] = []
+    size = 0
+    for each in ranges:
+        length = len(each.topic) + len(each.epoch) + 100
+        if size + length > RANGES_BYTES:
+            yield tuple(part)
+            part, size = [], 0
+        part.append(each.fact())
+        size += length
+    yield tuple(part)
+
+
+def _continued(recorded: MeasurementRecorded, ranges: tuple[OffsetRange, ...]) -> MeasurementRecorded:
+    """The fact that names further ranges of one that has told the number already, and all that it counts."""
+    return replace(
+        recorded,
+        from_=recorded.value,
+        event_from=None,
+        event_to=None,
+        ranges=ranges,
+        counts=MessageCounts(matched=0, ignored=0, dead=0),
+        evidence=replace(recorded.evidence, changes=0, sha256=evidence_digest([])),
+    )
+
+
+def _was_a_measure(feed: LiveFeed, held: Totals, window: Window) -> bool:
+    """Whether the number could be told before; if not, or if that is unknown, the news are not to blame."""
+    if held.window is None:
+        return True
+    if (held.revision, held.window) != (feed.revision, window):
+        return False
+    before = number_of(feed.definition.aggregate, held.tallies, held.value)
+    return is_a_measure(published(before, feed.definition.emit))
 
 
 def _effective(held: Totals, now: datetime) -> tuple[datetime, EffectiveBy]:
@@ -210,7 +274,10 @@ def save(
 ) -> int:
     """Record the facts that there are, last in the transaction; how many. From here on the head is locked."""
     facts = [(feed, measurement) for feed, measurement in measured if measurement is not None]
-    for feed, measurement in facts:
-        ledger.record_measurements([measurement], Command(feed.actor, now))
+    positions = [
+        position
+        for feed, measurement in facts
+        for position in ledger.record_measurements([measurement], Command(feed.actor, now))
+    ]
     totals.note_time(connection, {feed.key_result_id for feed, _ in facts})
-    return len(facts)
+    return len(positions)

@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from domain.feeds.contribution import Dead, Ignored, Stage
+from domain.feeds.contribution import Contribution, Dead, Stage, Tombstone
 from domain.feeds.message import Message
-from domain.feeds.pipeline import Outcome, read_message
+from domain.feeds.pipeline import read_message
 from workers.feeds.catalogue import LiveFeed
 from workers.feeds.offsets import Life, Place, Stand
 from workers.feeds.totals import Range
 
 LOG = logging.getLogger(__name__)
 
-Read = tuple[Message, Sequence[Outcome] | Dead]
-"""A message and what it does under a feed."""
+Letter = tuple[Message, Dead]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stretch:
-    """The messages that a feed takes from one place: from where it stood, `began`, to where it then stands, `next`."""
+    """The messages that a feed takes from one place: from where it stood, `began`, to where it then stands, `next`.
+
+    `arriving` is what they contribute or retract, `letters` those that are dead; `ignored` counts those that do
+    nothing. The records themselves are kept to be read again in parts.
+    """
 
     place: Place
+    life: Life
     began: int
-    next: int
-    reads: Sequence[Read]
+    records: Sequence[Any]
+    arriving: list[Contribution | Tombstone] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    ignored: int = 0
+
+    @property
+    def next(self) -> int:
+        return self.last + 1
+
+    @property
+    def last(self) -> int:
+        offset: int = self.records[-1].offset
+        return offset
 
     @property
     def range(self) -> Range:
-        return Range(*self.place, self.reads[0][0].offset, self.reads[-1][0].offset, self.next)
+        return Range(*self.place, self.records[0].offset, self.last, self.next)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,25 @@ class Share:
 
     feed: LiveFeed
     stretches: Sequence[Stretch]
+
+    @property
+    def messages(self) -> int:
+        return sum(len(each.records) for each in self.stretches)
+
+    @property
+    def ignored(self) -> int:
+        return sum(each.ignored for each in self.stretches)
+
+    @property
+    def ranges(self) -> list[tuple[int, Range]]:
+        """The messages of each place, with the offset at which the reading of it began."""
+        return [(each.began, each.range) for each in self.stretches]
+
+    def arriving(self) -> Iterator[Contribution | Tombstone]:
+        return (one for each in self.stretches for one in each.arriving)
+
+    def letters(self) -> list[Letter]:
+        return [letter for each in self.stretches for letter in each.letters]
 
     def stands(self) -> dict[Stand, tuple[int, int]]:
         """Of each place, where the feed stood and where it then stands."""
@@ -50,28 +84,47 @@ class Share:
         if len(self.stretches) > 1:
             middle = len(self.stretches) // 2
             return [Share(self.feed, self.stretches[:middle]), Share(self.feed, self.stretches[middle:])]
-        whole = self.stretches[0]
-        if len(whole.reads) < 2:
+        (whole,) = self.stretches
+        middle = len(whole.records) // 2
+        if not middle:
             return [self]
-        middle = len(whole.reads) // 2
-        border = whole.reads[middle][0].offset
-        earlier = Stretch(whole.place, whole.began, border, whole.reads[:middle])
-        later = Stretch(whole.place, border, whole.next, whole.reads[middle:])
+        earlier = _read(self.feed, replace(whole, records=whole.records[:middle]))
+        later = _read(self.feed, replace(whole, began=earlier.next, records=whole.records[middle:]))
         return [Share(self.feed, [earlier]), Share(self.feed, [later])]
+
+    def condemned(self, reason: str) -> Share:
+        """The share of a single message, which is now dead."""
+        (stretch,) = self.stretches
+        (record,) = stretch.records
+        letter = (_message(record, stretch.place, stretch.life), Dead(Stage.APPLY, reason))
+        return Share(self.feed, [replace(stretch, arriving=[], letters=[letter], ignored=0)])
 
 
 def read_records(feed: LiveFeed, place: Place, life: Life, began: int, records: Sequence[Any]) -> Stretch | None:
     """What the feed makes of the records of a place that it has not read yet; None where it has read them all."""
-    reads = [
-        (message, _read(feed, message))
-        for message in (_message(record, place, life) for record in records if record.offset >= began)
-    ]
-    return Stretch(place, began, reads[-1][0].offset + 1, reads) if reads else None
+    if records and records[0].offset < began:
+        records = [record for record in records if record.offset >= began]
+    return _read(feed, Stretch(place, life, began, records)) if records else None
 
 
-def is_ignored(outcomes: Sequence[Outcome]) -> bool:
-    """Whether the message does nothing under the feed."""
-    return all(isinstance(outcome, Ignored) for outcome in outcomes)
+def _read(feed: LiveFeed, stretch: Stretch) -> Stretch:
+    stretch.arriving, stretch.letters, stretch.ignored = [], [], 0
+    place, life, compiled, arriving = stretch.place, stretch.life, feed.compiled, stretch.arriving
+    for record in stretch.records:
+        message = _message(record, place, life)
+        try:
+            brought = read_message(compiled, message)
+        except Dead as dead:
+            stretch.letters.append((message, dead))
+        except Exception as error:
+            # A fault of ours must not stop the feed: the letter can be read again once it is mended.
+            LOG.exception("feed %s failed on a message", feed.definition.name)
+            stretch.letters.append((message, Dead(Stage.DECODE, f"the reader failed: {type(error).__name__}")))
+        else:
+            before = len(arriving)
+            arriving += [one for one in brought if isinstance(one, Contribution | Tombstone)]
+            stretch.ignored += len(arriving) == before
+    return stretch
 
 
 def _message(record: Any, place: Place, life: Life) -> Message:
@@ -86,13 +139,3 @@ def _message(record: Any, place: Place, life: Life) -> Message:
         tuple(record.headers),
         life.number,
     )
-
-
-def _read(feed: LiveFeed, message: Message) -> Sequence[Outcome] | Dead:
-    try:
-        return read_message(feed.compiled, message)
-    except Dead as dead:
-        return dead
-    except Exception as error:  # a fault of ours must not stop the feed: the letter can be read again once it is mended
-        LOG.exception("feed %s failed on a message", feed.definition.name)
-        return Dead(Stage.DECODE, f"the reader failed: {type(error).__name__}")

@@ -6,21 +6,17 @@ definition or the window is another one, they are counted anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from domain.feeds.aggregates import Window
+from domain.feeds.aggregates import Tally, Window, number_of
 from domain.feeds.definition import Aggregate, Fn
 from domain.feeds.values import number_text
-from domain.numbers import quotient
-
-EXACT = Context(prec=200, rounding=ROUND_HALF_EVEN)
 
 COUNT = """
     SELECT part, count(*) AS count, sum(value) AS total FROM feeds.contributions
@@ -43,29 +39,7 @@ SORT = """
        AND c.timed_at IS DISTINCT FROM new.timed_at
 """
 
-
-NOTHING = Decimal(0)
-
-
-class Tally(NamedTuple):
-    """Of one part: how many entities count, and the sum of their values."""
-
-    entities: int = 0
-    total: Decimal = NOTHING
-
-
 Tallies = Mapping[str, Tally]
-
-
-class Change(NamedTuple):
-    """One entity's contribution before and after a batch; without value where it does not count."""
-
-    part: str
-    old_value: Decimal | None
-    old_at: datetime | None
-    value: Decimal | None
-    effective_at: datetime
-    is_arrival: bool
 
 
 def looks_at_time(aggregate: Aggregate) -> bool:
@@ -90,19 +64,9 @@ def counted(
     return {row["part"]: Tally(row["count"], row["total"]) for row in rows}
 
 
-def shifted(tallies: Tallies, changes: Iterable[Change], window: Window) -> dict[str, Tally]:
-    """The tallies after the changes."""
-    start, end = window.start, window.end
-    entities = {part: tally.entities for part, tally in tallies.items()}
-    totals = {part: tally.total for part, tally in tallies.items()}
-    for part, old_value, old_at, value, effective_at, _ in changes:
-        number, total = entities.get(part, 0), totals.get(part, NOTHING)
-        if old_value is not None and old_at is not None and start <= old_at < end:
-            number, total = number - 1, EXACT.subtract(total, old_value)
-        if value is not None and start <= effective_at < end:
-            number, total = number + 1, EXACT.add(total, value)
-        entities[part], totals[part] = number, total
-    return {part: Tally(entities[part], totals[part]) for part in entities}
+def shifted(tallies: Tallies, difference: Tallies) -> dict[str, Tally]:
+    """The tallies after something changed."""
+    return dict(tallies) | {part: tallies.get(part, Tally()).plus(more) for part, more in difference.items()}
 
 
 def moved(
@@ -112,40 +76,21 @@ def moved(
     if new.start >= old.end:
         return counted(connection, feed_id, new, by_time=True)
     result = dict(tallies)
-    for sign, part_of_time in ((-1, Window(old.start, new.start)), (1, Window(old.end, new.end))):
-        for part, (count, total) in counted(connection, feed_id, part_of_time, by_time=True).items():
-            before = result.get(part, Tally())
-            result[part] = Tally(before.entities + sign * count, EXACT.add(before.total, sign * total))
-    return result
+    for part, less in counted(connection, feed_id, Window(old.start, new.start), by_time=True).items():
+        result[part] = result.get(part, Tally()).minus(less)
+    return shifted(result, counted(connection, feed_id, Window(old.end, new.end), by_time=True))
 
 
 def exact(
     connection: Connection[DictRow], feed_id: UUID, aggregate: Aggregate, tallies: Tallies, window: Window
 ) -> Decimal | None:
-    """The number that the tallies make, not rounded: what `domain.feeds.aggregates.aggregated` says of them."""
-    number = _number(connection, feed_id, aggregate, tallies, window)
+    """The number that the tallies make, not rounded."""
+    last = None
+    if aggregate.fn is Fn.LAST:
+        row = connection.execute(LAST, [feed_id, window.start, window.end], prepare=True).fetchone()
+        last = None if row is None else row["value"]
+    number = number_of(aggregate, tallies, last)
     return None if number is None else Decimal(number_text(number))
-
-
-def _number(
-    connection: Connection[DictRow], feed_id: UUID, aggregate: Aggregate, tallies: Tallies, window: Window
-) -> Decimal | None:
-    only = tallies.get("", Tally())
-    match aggregate.fn:
-        case Fn.SUM:
-            return only.total
-        case Fn.COUNT:
-            return Decimal(only.entities)
-        case Fn.LAST:
-            row = connection.execute(LAST, [feed_id, window.start, window.end], prepare=True).fetchone()
-            return None if row is None else row["value"]
-        case Fn.RATIO:
-            above, below = (tallies.get(part, Tally()).total for part in ("numerator", "denominator"))
-            return quotient(EXACT.multiply(above, Decimal(100)), below) if below else None
-        case Fn.RATE:
-            if aggregate.per is None or aggregate.window is None:
-                raise ValueError("a rate has per and a window")
-            return quotient(Decimal(only.entities) * _microseconds(aggregate.per), _microseconds(aggregate.window))
 
 
 def written(tallies: Tallies) -> dict[str, Any]:
@@ -156,7 +101,3 @@ def written(tallies: Tallies) -> dict[str, Any]:
 def read(stored: Mapping[str, Any]) -> dict[str, Tally]:
     """The tallies as they were stored."""
     return {part: Tally(count, Decimal(total)) for part, (count, total) in stored.items()}
-
-
-def _microseconds(length: timedelta) -> Decimal:
-    return Decimal(length // timedelta(microseconds=1))

@@ -1,7 +1,7 @@
 """One row for each key result that a feed measures: its number, what makes it, and what waits for the next fact.
 
-Whoever writes the number holds this row. It is locked in a statement of its own and before the contributions are
-counted, so that the count sees what the holder before has written.
+Whoever writes the contributions or the number holds this row. It is locked in a statement of its own and before
+the contributions are read, so that the reader sees what the holder before has written.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from domain.feeds.aggregates import Window
+from domain.feeds.aggregates import Tally, Window
 from domain.measurement import EffectiveBy, MessageCounts, OffsetRange
 from workers.feeds import tallies
-from workers.feeds.tallies import Change, Tally
+from workers.feeds.contributions import Difference, latest
 
 
 class Range(NamedTuple):
@@ -76,21 +76,18 @@ class Pending:
             dead=self.dead + dead,
         )
 
-    def and_changed(self, changes: Sequence[Change], window: Window) -> Self:
+    def and_changed(self, difference: Difference) -> Self:
         """With the times of the contributions that changed."""
-        if not changes:
-            return self
-        times = [change.effective_at for change in changes]
-        inside = [change for change in changes if window.start <= change.effective_at < window.end]
+        by_event, by_arrival = difference.counted_event, difference.counted_arrival
+        is_arrival = by_arrival is not None and (by_event is None or by_arrival > by_event)
         counted_to, counted_by = self.counted_to, self.counted_by
-        latest = max(inside, key=lambda change: change.effective_at, default=None)
-        if latest is not None and (counted_to is None or latest.effective_at > counted_to):
-            counted_to = latest.effective_at
-            counted_by = EffectiveBy.ARRIVAL if latest.is_arrival else EffectiveBy.EVENT
+        latest_now = by_arrival if is_arrival else by_event
+        if latest_now is not None and (counted_to is None or latest_now > counted_to):
+            counted_to, counted_by = latest_now, EffectiveBy.ARRIVAL if is_arrival else EffectiveBy.EVENT
         return replace(
             self,
-            event_from=min([*times, *_present(self.event_from)]),
-            event_to=max([*times, *_present(self.event_to)]),
+            event_from=min((at for at in (self.event_from, difference.event_from) if at is not None), default=None),
+            event_to=latest([self.event_to, difference.event_to]),
             counted_to=counted_to,
             counted_by=counted_by,
         )
@@ -145,7 +142,7 @@ class Totals:
         )
 
 
-READ = "SELECT * FROM feeds.totals WHERE key_result_id = ANY(%s) ORDER BY key_result_id"
+HOLD = "SELECT * FROM feeds.totals WHERE key_result_id = ANY(%s) ORDER BY key_result_id FOR UPDATE"
 WRITE = """
     UPDATE feeds.totals
        SET version = %(version)s, value = %(value)s, effective_at = %(effective_at)s,
@@ -179,14 +176,9 @@ def end(connection: Connection[DictRow], key_result_id: UUID) -> None:
     connection.execute("UPDATE feeds.totals SET takes_progress = false WHERE key_result_id = %s", [key_result_id])
 
 
-def read(connection: Connection[DictRow], key_result_ids: Collection[UUID]) -> dict[UUID, Totals]:
-    """The rows as they are now; anybody may change them."""
-    return {row["key_result_id"]: Totals.of(row) for row in connection.execute(READ, [list(key_result_ids)])}
-
-
 def hold(connection: Connection[DictRow], key_result_ids: Collection[UUID]) -> dict[UUID, Totals]:
     """The rows, locked until the transaction ends."""
-    rows = connection.execute(f"{READ} FOR UPDATE", [list(key_result_ids)], prepare=True)
+    rows = connection.execute(HOLD, [list(key_result_ids)], prepare=True)
     return {row["key_result_id"]: Totals.of(row) for row in rows}
 
 
@@ -218,10 +210,6 @@ def note_time(connection: Connection[DictRow], key_result_ids: Collection[UUID])
     """Note the time of the facts just recorded from messages: the next ones keep their distance from it."""
     if key_result_ids:
         connection.execute(NOTE_TIME, [list(key_result_ids)], prepare=True)
-
-
-def _present(moment: datetime | None) -> list[datetime]:
-    return [] if moment is None else [moment]
 
 
 def _effective_by(stored: str | None) -> EffectiveBy | None:
