@@ -38,7 +38,7 @@ def key_result(okr: OkrLedger) -> UUID:
         owner_id="anna",
         direction=Direction.MILESTONES,
         deadline=days["ends_on"],
-        milestones=(MilestoneStep("pilot", D(1)), MilestoneStep("all", D(1))),
+        milestones=(MilestoneStep(name="pilot", weight=D(1)), MilestoneStep(name="all", weight=D(1))),
     )
     okr.draft_key_result(key_result, objective, terms, by())
     okr.commit_objective(objective, by())
