@@ -23,12 +23,16 @@ _CHUNK = 65536
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command line to run. Those of a lower `stage` are ended first."""
+    """A command line to run. Those of a lower `stage` are ended first.
+
+    `over_at`: an exit code by which it says that there is no use in starting it again.
+    """
 
     name: str
     line: Sequence[str | Path]
     stage: int = 0
     pass_fds: tuple[int, ...] = ()
+    over_at: int | None = None
 
 
 class Child:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -72,6 +73,13 @@ def _http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _webhook(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError("is an address that begins with https://")
+    return text
+
+
 def _brokers(text: str) -> tuple[str, ...]:
     addresses = tuple(address.strip() for address in text.split(","))
     if not all(_BROKER.fullmatch(address) for address in addresses):
@@ -110,6 +118,7 @@ DIRECTORY = Kind("directory", _path)
 FILE = Kind("file", _path)
 DATABASE_URL = Kind("database URL", _database_url)
 HTTP_URL = Kind("URL", _http_url)
+WEBHOOK = Kind("URL", _webhook)
 BROKERS = Kind("addresses", _brokers)
 NAME = Kind("name", _name)
 LEVEL = Kind("level", _one_of(LOG_LEVELS))

@@ -34,11 +34,13 @@ TOPICS: dict[str, dict[str, str]] = {
         "serve": "cli.serve",
         "project": "cli.serve",
         "feed": "cli.serve",
+        "seal": "cli.sealing",
         "trial-broker": "cli.serve",
     },
     "Administer": {
         "migrate": "cli.administer",
         "token": "cli.token",
+        "key": "cli.sealing",
         "views": "cli.administer",
         "ledger": "cli.administer",
         "settings": "cli.administer",

@@ -51,7 +51,7 @@ def project() -> None:
     from projections.runner import Projector
 
     settings = _begin()
-    Projector(running.database_url(settings)).run(_told_to_end())
+    Projector(running.database_url(settings)).run(told_to_end())
 
 
 @click.command()
@@ -116,7 +116,7 @@ def _begin() -> door.Settings:
     return settings
 
 
-def _told_to_end() -> Event:
+def told_to_end() -> Event:
     """An event that SIGTERM and SIGINT set."""
     told = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

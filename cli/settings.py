@@ -79,6 +79,17 @@ TABLE = (
             "the certificates that vouch for the brokers, in PEM", otherwise="the system's"),
     Setting("OKR_METRICS_PORT", kinds.PORT_OR_NONE, "0", "feed",
             "where a feed worker serves its own /metrics; 0: nowhere"),
+    Setting("OKR_SEAL_EVERY_S", kinds.COUNT, "10", "up, seal",
+            "seconds between two looks of the sealer, which signs when the ledger has grown"),
+    Setting("OKR_SEALING_KEY_FILE", kinds.FILE, None, "up, seal, key",
+            "the sealer's private key, readable for its owner alone",
+            otherwise="sealing-key in OKR_DATA_DIR"),
+    Setting("OKR_CHECKPOINT_FOLDER", kinds.DIRECTORY, None, "up, seal",
+            "where each signed checkpoint is written once more, one file each, out of the database's reach",
+            otherwise="nowhere"),
+    Setting("OKR_CHECKPOINT_WEBHOOK", kinds.WEBHOOK, None, "up, seal",
+            "an https address to which each signed checkpoint is posted",
+            otherwise="none", is_secret=True),
     Setting("OKR_LOG_LEVEL", kinds.LEVEL, "info", "all",
             f"how much to log: {', '.join(LOG_LEVELS)}"),
     Setting("OKR_ADMIN_TOKEN_FILE", kinds.FILE, None, "up, tree, show, …",
@@ -113,6 +124,10 @@ class Settings:
     kafka_password: str | None
     kafka_ca_file: Path | None
     metrics_port: int | None
+    seal_every_s: int
+    sealing_key_file: Path | None
+    checkpoint_folder: Path | None
+    checkpoint_webhook: str | None
     log_level: str
     admin_token_file: Path | None
     url: str | None
@@ -122,6 +137,11 @@ class Settings:
     def admin_token_path(self) -> Path:
         """Where the first admin's token lies."""
         return self.admin_token_file or self.data_dir / "admin-token"
+
+    @property
+    def sealing_key_path(self) -> Path:
+        """Where the sealer's private key lies."""
+        return self.sealing_key_file or self.data_dir / "sealing-key"
 
     @property
     def kafka_options(self) -> dict[str, Any]:

@@ -181,6 +181,9 @@ class Supervisor:
     def _mourn(self, kept: _Kept, code: int) -> None:
         if self.is_asked_to_stop:
             return
+        if code == kept.command.over_at:
+            self._say(kept.command.name, f"ended for good: {' '.join(kept.log.last(1))}")
+            return
         now = time.monotonic()
         wait = kept.wait_after(code, now)
         how = f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"

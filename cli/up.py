@@ -26,6 +26,7 @@ from cli.child import Command
 from cli.client import opened
 from cli.output import Failure
 from cli.place import Place, listening_socket
+from cli.sealing import REFUSED, make_key_if_none
 from cli.settings import Settings
 from cli.supervisor import GaveUp, Supervisor
 from cli.trial import TrialError
@@ -106,6 +107,8 @@ class House:
         )
         self._supervisor.keep(Command("project", [*okr(), "project"], 1, inherited))
         self._supervisor.keep(Command("feed", [*okr(), "feed"], 0, inherited))
+        make_key_if_none(self._settings.sealing_key_path)
+        self._supervisor.keep(Command("seal", [*okr(), "seal"], 1, inherited, over_at=REFUSED))
         url = _address(self._settings)
         running.write_whole(running.api_file(self._settings), url)
         self._wait_until_ready(url, began)

@@ -27,8 +27,8 @@ class Watched:
         self.log_dir = log_dir
         self.supervisor = Supervisor(log_dir, lambda name, line: self.screen.append(f"{name}: {line}"))
 
-    def keep(self, name: str, program: str, stage: int = 0) -> int:
-        self.supervisor.keep(Command(name, [sys.executable, "-c", program], stage))
+    def keep(self, name: str, program: str, stage: int = 0, over_at: int | None = None) -> int:
+        self.supervisor.keep(Command(name, [sys.executable, "-c", program], stage, over_at=over_at))
         return self.supervisor.pids[name]
 
     def until(self, happened: Callable[[], bool]) -> float:
@@ -96,6 +96,13 @@ def test_five_errors_within_a_minute_end_it_with_the_last_lines(watched: Watched
     assert text.count("the broker is no broker") == 5
     waits = [line.rsplit(" ", 2)[1] for line in watched.screen]
     assert waits == ["0.25", "0.5", "1", "2"]
+
+
+def test_one_that_says_that_it_is_over_is_not_started_again(watched: Watched) -> None:
+    watched.keep("seal", "print('the past was rewritten'); raise SystemExit(3)", over_at=3)
+    watched.until(lambda: bool(watched.screen))
+    assert watched.screen == ["seal: ended for good: the past was rewritten"]
+    assert watched.supervisor.pids == {}
 
 
 def test_an_end_without_error_does_not_count_but_is_waited_after(

@@ -26,7 +26,7 @@ from tests.cli.test_demo import won_deals
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-CHILDREN = {"serve", "project", "feed", "trial-broker"}
+CHILDREN = {"serve", "project", "feed", "seal", "trial-broker"}
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ def test_all_children_are_commands_of_their_own_in_the_same_session(house: House
         assert os.getpgid(pid) == pid
 
 
-@pytest.mark.parametrize("name", ["serve", "project", "feed", "trial-broker"])
+@pytest.mark.parametrize("name", ["serve", "project", "feed", "seal", "trial-broker"])
 def test_a_killed_child_is_back_within_a_second_and_nothing_is_lost(house: House, name: str) -> None:
     house.until(lambda: has_read_all(house))
     values, killed, epoch = fed_values(house), house.pids()[name], house.epoch()
