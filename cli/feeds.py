@@ -13,6 +13,8 @@ from cli import finding, settings
 from cli.client import Api, Json, Refused, connect
 from cli.finding import short
 from cli.output import Failure, json_option, say, show_json, show_table
+from domain.feeds.formats import FORMATS
+from domain.feeds.message import Format
 
 
 @click.group()
@@ -97,6 +99,41 @@ def show_feed(feed: str, as_json: bool) -> None:
     state = "paused" if found["is_paused"] else "read"
     say(Text(found["name"], "bold").append(f"  {state}, revision {found['revision']}, {found['id']}", "not bold dim"))
     click.echo(yaml.safe_dump(found["definition"], allow_unicode=True, sort_keys=False).rstrip())
+
+
+@feeds.command("formats")
+@click.argument("name", type=click.Choice(list(FORMATS)), metavar="[FORMAT]", required=False)
+@json_option
+def show_formats(name: str | None, as_json: bool) -> None:
+    """Show the formats of messages that feeds read, or all about one.
+
+    \b
+    Examples:
+      okr feeds formats
+      okr feeds formats github
+    """
+    if as_json:
+        found = [_format(each) for each in FORMATS.values() if name in (None, each.name)]
+        show_json(found if name is None else found[0])
+    elif name is not None:
+        click.echo(FORMATS[name].guide.rstrip())
+    else:
+        show_table(
+            ["format", "messages", "an entity, where the feed names none"],
+            [[each.name, each.summary, each.entity] for each in FORMATS.values()],
+            empty="There is no format.",
+        )
+
+
+def _format(each: Format) -> Json:
+    return {
+        "name": each.name,
+        "messages": each.summary,
+        "entity": each.entity,
+        "specification": each.specification,
+        "paths": None if each.roots is None else sorted(each.roots),
+        "guide": each.guide,
+    }
 
 
 def _definitions(file: Path) -> list[Json]:

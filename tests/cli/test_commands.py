@@ -16,6 +16,7 @@ PRINTING = {
     "okr history",
     "okr goalposts",
     "okr feeds define",
+    "okr feeds formats",
     "okr feeds list",
     "okr feeds show",
     "okr token create",

@@ -1,8 +1,8 @@
 """`cdevents`: events of continuous delivery, alone or as the data of a CloudEvent.
 
-Source: CDEvents 0.1 to 0.5 and its CloudEvents binding. Paths read `context`, `subject`, `customData`,
-`customDataContentType`, and, from the context whatever its version calls them, `type`, `id`, `source`,
-`timestamp`, `version` and `chainId`.
+Source: CDEvents 0.1 to 0.5 and its CloudEvents binding, https://cdevents.dev/docs/. Paths read `context`,
+`subject`, `customData`, `customDataContentType`, and, from the context whatever its version calls them, `type`,
+`id`, `source`, `timestamp`, `version` and `chainId`.
 
 Traps: types carry versions, so compare with starts_with(type, 'dev.cdevents.service.deployed.');
 context.version became specversion, chain_id became chainId, subject.type went away; published examples share ids
@@ -71,4 +71,12 @@ def _object(event: Any, name: str) -> dict[str, Any]:
     return member
 
 
-FORMAT = Format("cdevents", "CDEvents 0.x, alone or in CloudEvents", decode, _ROOTS)
+FORMAT = Format(
+    "cdevents",
+    "CDEvents 0.x, alone or in CloudEvents",
+    decode,
+    _ROOTS,
+    specification="https://cdevents.dev/docs/",
+    entity="the event: its source, id and type",
+    guide=__doc__,
+)

@@ -1,9 +1,10 @@
 """`cloudevents`: CloudEvents 1.0, structured, batched or binary.
 
-Source: CloudEvents 1.0.2, its JSON format and its Kafka protocol binding. A message is structured if and only if
-its content-type begins with application/cloudevents, in whatever case and with whatever parameters; it may carry
-ce_ headers too, which then mean nothing. Else it is binary when ce_ headers are there. Paths read the attributes
-and `data`. The event's id is source and id together.
+Source: CloudEvents 1.0.2, https://github.com/cloudevents/spec/tree/v1.0.2/cloudevents: its JSON format (batches
+too) and its Kafka protocol binding. A message is structured if and only if its content-type begins with
+application/cloudevents, in whatever case and with whatever parameters; it may carry ce_ headers too, which then
+mean nothing. Else it is binary when ce_ headers are there. Paths read the attributes and `data`. The event's id is
+source and id together.
 
 Traps: a batch repeats events; an attribute that is null is absent; subject and id may not be empty; an extension
 has a name of small letters and digits and is a text, a boolean or a 32-bit integer; data_base64 may hold JSON; a
@@ -142,4 +143,11 @@ def _content(raw: bytes, content_type: str, *, read_others: bool = False) -> Any
     raise Undecodable(f"content-type {content_type[:60]}: only JSON and UTF-8 text are read")
 
 
-FORMAT = Format("cloudevents", "CloudEvents 1.0, structured, batched or binary", decode)
+FORMAT = Format(
+    "cloudevents",
+    "CloudEvents 1.0, structured, batched or binary",
+    decode,
+    specification="https://github.com/cloudevents/spec/tree/v1.0.2/cloudevents",
+    entity="the event: its source and id",
+    guide=__doc__,
+)

@@ -1,18 +1,19 @@
 """`debezium`: changed rows of a database, with or without schema, whole or flattened.
 
-Source: Debezium 1 to 3, its documentation of connectors, converters and the flattening transformation
-(ExtractNewRecordState). Paths read `op`, `row`, `before`, `after`, `source`, `ts_ms`, `ts_us`, `ts_ns`,
-`transaction` and `key`. `row` is the row after the change; of a deleted row the last that is known, from `before`
-and the message's key. A deletion retracts by itself; of its columns only those of the key can be trusted, so a
-filter on others does not keep it out.
+Source: Debezium 1 to 3, https://debezium.io/documentation/reference/stable/: its documentation of connectors,
+converters and the flattening transformation (ExtractNewRecordState). Paths read `op`, `row`, `before`, `after`,
+`source`, `ts_ms`, `ts_us`, `ts_ns`, `transaction` and `key`. `row` is the row after the change; of a deleted row
+the last that is known, from `before` and the message's key. A deletion retracts by itself; of its columns only
+those of the key can be trusted, so a filter on others does not keep it out.
 
-Traps: a decimal is base64 whose scale is in the schema, {scale, value}, a text or a number: without schema
-base64 stays a text, which is no number; temporal columns are days, ms, us, ns or text, so `effective_at` names
-its unit; `source.ts_ms` is 0 in some snapshots; a large column that did not change reads
-__debezium_unavailable_value: then what hangs on it is unknown, and what was known before holds; `before` may hold
-the key only, or be null, also for a deletion; a tombstone may be {"schema": null, "payload": null}; a flattened
-row says __deleted: "false". Truncations, heartbeats, schema changes, transaction markers and logical messages
-name no row and are ignored.
+Traps: a decimal is base64 whose scale is in the schema, {scale, value}, a text or a number: without schema base64
+stays a text, which is no number; temporal columns are days, ms, us, ns or text, so `effective_at` names its unit;
+`source.ts_ms` is 0 in some snapshots; a large column that did not change reads __debezium_unavailable_value: then
+what hangs on it is unknown, and what was known before holds; `before` may hold the key only, or be null, also for a
+deletion; a tombstone may be {"schema": null, "payload": null}; a flattened row says __deleted: "false"; one without
+any metadata (the transformation's default) is the row after a change, of which neither the kind nor the time is
+known. Truncations, heartbeats, schema changes, transaction markers and logical messages name no row and are
+ignored.
 
     {"before": null, "after": {"id": 7, "stage": "won", "amount": "12000.00"},
      "source": {"ts_ms": 1743433920000, "lsn": 24023128, "table": "deals"}, "op": "c", "ts_ms": 1743433920123}
@@ -107,7 +108,7 @@ def _key(raw: bytes | None) -> tuple[Row | None, str | None]:
 
 def _ignored(topic: str, payload: Row, schema: Row) -> str | None:
     """Why such a message never names a row; None for a change."""
-    if _is_flattened(payload):
+    if _has_metadata(payload):
         return None
     if payload.get("op") == "t":
         return "a truncation: it names no row, so nothing is retracted"
@@ -122,10 +123,17 @@ def _ignored(topic: str, payload: Row, schema: Row) -> str | None:
         return "a schema change"
     if name.endswith(".TransactionMetadataValue") or (payload.get("status") in ("BEGIN", "END") and "id" in payload):
         return "a transaction marker"
-    raise Undecodable("no op: neither a change of a row nor a flattened row with __op or __deleted")
+    if payload and "before" not in payload and "after" not in payload and not isinstance(payload.get("source"), dict):
+        return None
+    raise Undecodable("no op: neither a change of a row nor a flattened row")
 
 
 def _is_flattened(payload: Row) -> bool:
+    return _has_metadata(payload) or "op" not in payload
+
+
+def _has_metadata(payload: Row) -> bool:
+    """Whether it is a flattened row to which the transformation has added its columns."""
     return ("__op" in payload or "__deleted" in payload) and "before" not in payload and "after" not in payload
 
 
@@ -194,4 +202,12 @@ def _time(source: Row, ts_ms: Any) -> datetime | None:
     return None
 
 
-FORMAT = Format("debezium", "changed rows of a database", decode, frozenset({"op", "row", "key", *_MEMBERS}))
+FORMAT = Format(
+    "debezium",
+    "changed rows of a database",
+    decode,
+    frozenset({"op", "row", "key", *_MEMBERS}),
+    specification="https://debezium.io/documentation/reference/stable/",
+    entity="the row, by the message's key",
+    guide=__doc__,
+)

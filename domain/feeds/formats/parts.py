@@ -1,11 +1,14 @@
-"""What several formats share: reading an object, a key, a moment."""
+"""What several formats share: reading an object, a key, a header, an id, a moment.
+
+Whatever is not as promised is `Undecodable`, with a reason that begins with the path of the member.
+"""
 
 import json
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from domain.feeds.message import Undecodable
+from domain.feeds.message import Decoded, Message, Undecodable
 from domain.feeds.reading import Unreadable, read_json
 from domain.feeds.times import business_time, looks_like_a_moment, nanoseconds
 from domain.feeds.values import Unfit, as_number, kind, number_text
@@ -32,6 +35,41 @@ def required_text(tree: dict[str, Any], name: str, of: str) -> str:
     if not isinstance(value, str) or not value:
         raise Undecodable(f"{of}{name} is {kind(value) if value != '' else 'empty'}, not a text")
     return value
+
+
+def required_object(tree: dict[str, Any], name: str, of: str = "") -> dict[str, Any]:
+    """The member `name`, an object; `Undecodable` for all else."""
+    value = tree.get(name)
+    if not isinstance(value, dict):
+        raise Undecodable(f"{of}{name} is {kind(value)}, not an object")
+    return value
+
+
+def required_id(tree: dict[str, Any], name: str, of: str = "") -> str:
+    """The member `name`, a text or a whole number, as a text; `Undecodable` for all else."""
+    value = tree.get(name)
+    if isinstance(value, str) and value:
+        return value
+    if type(value) is int and abs(value) < 10**40:
+        return str(value)
+    raise Undecodable(f"{of}{name} is {kind(value) if value != '' else 'empty'}, not an id")
+
+
+def header(message: Message, name: str) -> str | None:
+    """The header `name`, in small letters here and in whatever case there; None where there is none."""
+    for given, value in message.headers:
+        if given.lower() == name and value:
+            try:
+                return value.decode()
+            except UnicodeDecodeError:
+                raise Undecodable(f"the header {name} is no UTF-8") from None
+    return None
+
+
+def tombstone(message: Message) -> Decoded:
+    """A null value, where the feed's own expressions say what the key names."""
+    fields, key = read_key(message.key)
+    return Decoded(is_tombstone=True, fields=fields or {}, key_entity=key)
 
 
 def read_key(key: bytes | None) -> tuple[dict[str, Any] | None, str | None]:
@@ -69,13 +107,23 @@ def entity_of(key: dict[str, Any] | str | None) -> str | None:
 
 def strict_time(written: str, what: str) -> datetime | None:
     """The moment of an RFC 3339 text; None for the zero of systems that know no time; `Undecodable` for others."""
+    if not looks_like_a_moment(written):
+        raise Undecodable(f"{what} is no RFC 3339 time: it has no date, time and offset")
+    return moment(written, what)
+
+
+def moment(value: Any, what: str, unit: str = "iso") -> datetime | None:
+    """When it happened, of a text as systems write it, or of a number in its unit.
+
+    None for null, and for the zero of systems that know no time; `Undecodable` for what is no time.
+    """
+    if value is None:
+        return None
     try:
-        if not looks_like_a_moment(written):
-            raise Unfit("it has no date, time and offset")
-        moment = nanoseconds(written)
+        at = nanoseconds(value, unit)
     except Unfit as error:
-        raise Undecodable(f"{what} is no RFC 3339 time: {error}") from None
+        raise Undecodable(f"{what} is no time: {error}") from None
     try:
-        return business_time(moment)
+        return business_time(at)
     except Unfit:
         return None
