@@ -6,9 +6,11 @@ import pytest
 
 from domain.application import OkrLedger
 from domain.feeds.definition import parse_definition
-from tests.workers.given import EPOCH, TOPIC, Reader, Record, Workplace, by, deal
+from domain.feeds.evidence import evidence_digest
+from tests.workers.given import EPOCH, TOPIC, Reader, Record, Workplace, by, deal, eventually
 from workers.feeds.batch import Applied, Outdated
 from workers.feeds.offsets import Fenced
+from workers.feeds.timekeeper import keep_time
 
 D = Decimal
 
@@ -122,6 +124,78 @@ def test_nothing_is_counted_after_the_cycle_is_closed(work: Workplace, okr: OkrL
     okr.close_cycle(work.cycle, by())
     assert reader.read([deal(1, "b", 20), Record(2, b"no json")]) == Applied(ignored=2)
     assert work.values(feed) == [D(10)]
+
+
+def test_what_waits_for_its_fact_outlives_a_closed_cycle(work: Workplace, okr: OkrLedger) -> None:
+    feed = work.feed(emit={"debounce": "PT1S"})
+    reader = Reader.of(okr)
+    reader.read([deal(0, "a", 10)])
+    reader.read([deal(1, "b", 20)])
+    okr.begin_scoring(work.cycle, by())
+    okr.close_cycle(work.cycle, by())
+    reader.read([deal(2, "c", 40)])
+    okr.reopen_cycle(work.cycle, by())
+    eventually(lambda: keep_time(okr, reader.catalogue) > 0)
+    assert work.values(feed) == [D(10), D(30)]
+    fact = work.facts(feed)[-1]
+    assert [(r.first, r.last) for r in fact.ranges] == [(1, 2)]
+    assert (fact.counts.matched, fact.counts.ignored) == (1, 1)
+
+
+def test_more_ranges_than_a_line_holds_are_told_in_several_facts(work: Workplace, okr: OkrLedger) -> None:
+    feed, partitions = work.feed(), 700
+    reader = Reader.of(okr, partitions)
+    applied = reader.read({partition: [deal(0, f"d{partition}", 1)] for partition in range(partitions)})
+    assert applied == Applied(matched=700, facts=3)
+    first, *others = work.facts(feed)
+    assert (first.from_, first.value, first.counts.matched, first.evidence.changes) == (None, D(700), 700, 700)
+    for fact in others:
+        assert (fact.from_, fact.value, fact.counts.matched, fact.evidence.changes) == (D(700), D(700), 0, 0)
+        assert (fact.evidence.contributions, fact.evidence.sha256) == (700, evidence_digest([]))
+    assert [each.partition for fact in [first, *others] for each in fact.ranges] == list(range(partitions))
+    reader.read([deal(1, "d1", 2, rev=2)])
+    assert work.values(feed)[-1] == D(701)
+    assert work.facts(feed)[-1].evidence.changes == 1
+
+
+def test_the_number_has_12_decimals_and_its_evidence_all(work: Workplace, okr: OkrLedger) -> None:
+    sides = {"numerator": {"filter": "amount > 5"}, "denominator": {}}
+    feed = work.feed(aggregate={"fn": "ratio", "window": "cycle", **sides}, value=None)
+    Reader.of(okr).read([deal(0, "a", 9), deal(1, "b", 1), deal(2, "c", 1)])
+    (fact,) = work.facts(feed)
+    assert str(fact.value) == "33.333333333333"
+    assert str(fact.evidence.exact) == "33.33333333333333333333333333333333"
+
+
+def test_a_message_that_makes_more_than_a_measure_holds_is_dead(work: Workplace, okr: OkrLedger) -> None:
+    feed = work.feed()
+    reader = Reader.of(okr)
+    largest = "9" * 20
+    applied = reader.read([deal(0, "a", largest), deal(1, "b", 1), deal(2, "c", "0.5"), deal(3, "d", "1" + "0" * 25)])
+    assert (applied.matched, applied.dead) == (2, 2)
+    assert work.values(feed)[-1] == D(f"{largest}.5")
+    letters = work.rows("SELECT * FROM feeds.dead_letters ORDER BY message_offset")
+    assert [(row["message_offset"], row["stage"]) for row in letters] == [(1, "apply"), (3, "apply")]
+    assert letters[0]["reason"] == "with it the number has more than 20 digits before the point"
+    # Only what it makes in the end counts, not on the way there.
+    applied = reader.read([deal(4, "e", 100), deal(5, "a", 1, rev=2)])
+    assert applied.dead == 0
+    assert work.values(feed)[-1] == D("101.5")
+
+
+def test_no_message_is_to_blame_for_a_number_that_a_new_definition_makes_too_large(
+    work: Workplace, okr: OkrLedger
+) -> None:
+    feed = work.feed(aggregate={"fn": "last", "window": "cycle"})
+    reader = Reader.of(okr)
+    reader.read([deal(0, "a", "6" + "0" * 19), deal(1, "b", "7" + "0" * 19)])
+    definition = reader.catalogue.feeds[feed].definition.to_mapping()
+    okr.revise_feed(feed, parse_definition(definition | {"aggregate": {"fn": "sum", "window": "cycle"}}), by())
+    assert keep_time(okr, reader.catalogue) == 0
+    assert reader.read([deal(2, "c", 1)]) == Applied(matched=1)
+    assert reader.read([deal(3, "d", 1)]) == Applied(matched=1)
+    assert reader.read([deal(4, "a", 1, rev=2, lost=True)]) == Applied(matched=1, facts=1)
+    assert work.values(feed) == [D("7e19"), D("7e19") + 2]
 
 
 def test_what_was_read_under_an_old_definition_is_dropped(work: Workplace, okr: OkrLedger) -> None:

@@ -5,9 +5,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
+import pytest
+
 from domain.application import OkrLedger
-from tests.workers.given import Reader, Record, Workplace, deal
+from domain.feeds.definition import parse_definition
+from tests.workers.given import Reader, Record, Workplace, by, deal
 from workers.feeds import tallies, totals
+from workers.feeds.batch import Outdated
 from workers.feeds.database import transaction
 
 D = Decimal
@@ -86,6 +90,21 @@ def test_a_stale_worker_is_fenced_by_the_one_that_was_faster(work: Workplace, ok
 
     at_once(work, lambda hook: one.read([deal(0, "a", 10)], hook), read_the_same)
     assert [type(failure).__name__ for failure in failures] == ["Fenced"]
+    assert work.values(feed) == [D(10)]
+
+
+def test_a_batch_never_overtakes_a_revision_that_it_waited_for(work: Workplace, okr: OkrLedger) -> None:
+    feed = work.feed()
+    reader = Reader.of(okr)
+    reader.read([deal(0, "a", 10)])
+    definition = reader.catalogue.feeds[feed].definition.to_mapping()
+    with ThreadPoolExecutor(1) as pool:
+        with okr.record.transaction():
+            okr.revise_feed(feed, parse_definition(definition | {"aggregate": {"fn": "count"}, "value": None}), by())
+            batch = pool.submit(reader.read, [deal(1, "b", 20)])
+            work.wait_until_somebody_waits_for_a_lock()
+        with pytest.raises(Outdated):
+            batch.result(20)
     assert work.values(feed) == [D(10)]
 
 

@@ -122,7 +122,8 @@ class Placing:
             return
         epochs = {stand.place.epoch for stand in stands}
         last = max(epochs, key=lambda epoch: offsets.life(connection, topic, epoch).number)
-        ended = [(stand, next) for stand, next in sorted(stands.items()) if stand.place.epoch == last]
+        # Where nothing was ever read, nothing is known to be lost.
+        ended = [(stand, next) for stand, next in sorted(stands.items()) if stand.place.epoch == last and next > 0]
         self._find_gap(connection, feed, ended, GapKind.TOPIC_RECREATED, new_epoch=new)
 
     def _find_gap(
