@@ -5,6 +5,7 @@ message that names no time counts at the broker's timestamp, and says so.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +20,7 @@ from domain.feeds.functions import number_from_text
 from domain.feeds.message import Decoded, Format, Message, Undecodable
 from domain.feeds.times import business_moment
 from domain.feeds.values import ARITHMETIC, Unfit, as_number, number_text, shortened
-from domain.feeds.versions import version_text
+from domain.feeds.versions import version_part, version_text
 
 Outcome = Contribution | Tombstone | Ignored
 
@@ -27,6 +28,8 @@ ONE = Decimal(1)
 
 _LARGEST = Decimal(10) ** 26
 _STEP = Decimal("1e-12")
+_PLAIN = re.compile(r"-?(?:0\.[0-9]{0,11}[1-9]|[1-9][0-9]{0,14}(?:\.[0-9]{0,11}[1-9])?)")
+"""A number that needs neither rounding nor the loss of zeros at its end: most of those that texts write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +115,33 @@ def _maybe(text: str | None) -> Expression | None:
 class _Reading:
     """One event of one message under one feed."""
 
+    __slots__ = ("event", "feed", "index", "message")
+
     def __init__(self, feed: CompiledFeed, message: Message, event: Decoded, index: int) -> None:
         self.feed, self.message, self.event, self.index = feed, message, event, index
-        self.place = Place(message.topic, message.epoch, message.partition, message.offset)
+
+    @property
+    def place(self) -> Place:
+        return Place(*self.message[:4])
 
     def outcomes(self) -> list[Outcome]:
         if self.event.ignored:
             return [Ignored(self.event.ignored)]
         if self.event.gap:
             return [self.gap(self.event.gap)]
-        outcomes = [self.outcome(side) for side in self.feed.sides]
-        if len(outcomes) == 1:
-            return outcomes
+        sides = self.feed.sides
+        if len(sides) == 1:
+            return [self.outcome(sides[0])]
+        outcomes = [self.outcome(side) for side in sides]
         return [outcome for outcome in outcomes if not isinstance(outcome, Ignored)] or outcomes[:1]
 
     def outcome(self, side: CompiledSide) -> Outcome:
         if self.event.is_tombstone:
             return self.tombstone(side)
         try:
-            if not (self.passes(self.feed.filter) and self.passes(side.filter)):
-                return Ignored("the filter is not met")
+            for condition in (self.feed.filter, side.filter):
+                if condition is not None and not self.passes(condition):
+                    return Ignored("the filter is not met")
             is_gone = self.event.is_deletion or self.is_retracted()
         except ColumnNotSent as error:
             return self.unknown(side, error)
@@ -147,7 +157,7 @@ class _Reading:
     def gap(self, reason: str) -> Ignored:
         """A gap is dead, so that somebody sees it, unless the feed certainly takes nothing from such events."""
         try:
-            if not self.passes(self.feed.filter):
+            if self.feed.filter is not None and not self.passes(self.feed.filter):
                 return Ignored("the filter is not met")
         except ExpressionError:
             pass  # what is not known might have met it
@@ -161,14 +171,10 @@ class _Reading:
         """
         changed = sorted(side.columns & (self.event.changed or frozenset()))
         if changed:
-            raise Dead(
-                Stage.VALUE, f"{error}, although {', '.join(changed)} changed: the sender must send them together"
-            )
+            raise Dead(Stage.VALUE, f"{error}, but {', '.join(changed)} changed: they must be sent together")
         return Ignored(f"{error}: what was known before still holds")
 
-    def passes(self, condition: Expression | None) -> bool:
-        if condition is None:
-            return True
+    def passes(self, condition: Expression) -> bool:
         if not (self.event.is_deletion or self.event.gap):
             return condition.holds(self.event.fields)
         try:
@@ -185,16 +191,9 @@ class _Reading:
             return self.gone(side, entity)
         value = None if is_gone else _value(side.value, self.feed, self.event.fields)
         effective_at, is_arrival = self.time(is_gone=is_gone)
+        message = self.message
         return Contribution(
-            part=side.part,
-            entity=entity,
-            value=value,
-            version=version,
-            effective_at=effective_at,
-            is_arrival=is_arrival,
-            place=self.place,
-            timestamp_ms=self.message.timestamp_ms,
-            message_sha256=self.sha256(),
+            side.part, entity, value, version, effective_at, is_arrival, self.place, message.timestamp_ms, self.sha256()
         )
 
     def gone(self, side: CompiledSide, entity: str) -> Tombstone:
@@ -217,7 +216,7 @@ class _Reading:
 
     def entity(self, side: CompiledSide) -> str:
         if side.entity is not None:
-            return _entity(side.entity.value(self.event.fields), side.entity.text)
+            return _entity(side.entity.step(self.event.fields), side.entity.text)
         return _entity(self.event.entity or "-".join(map(str, self.place)), "the event's id")
 
     def version(self) -> str | None:
@@ -226,10 +225,10 @@ class _Reading:
         Without an order the offset decides, within an epoch of the topic. None for a deletion of which the order
         is not known: of a deleted row only the key can be trusted.
         """
-        event, message = self.event, self.message
+        event = self.event
         fields = event.known if event.is_deletion and event.known is not None else event.fields
         try:
-            order = [expression.value(fields) for expression in self.feed.order]
+            order = [expression.step(fields) for expression in self.feed.order]
         except ColumnNotSent:
             if event.is_deletion:
                 return None
@@ -238,9 +237,10 @@ class _Reading:
             if event.is_deletion:
                 return None
             raise Unfit(f"order: {self.feed.order[order.index(None)].text} is null or missing")
+        message = self.message
         life, place = _tie(message.epoch_number, message.partition, message.topic, self.index)
         try:
-            return f"{version_text(order)}{life}{version_text((message.offset,))}{place}"
+            return f"{version_text(order)}{life}{version_part(message.offset)} {place}"
         except Unfit as error:
             raise Unfit(f"order: {error}") from None
 
@@ -263,7 +263,7 @@ class _Reading:
         effective_at = self.feed.definition.effective_at
         if self.feed.effective_at is None or effective_at is None:
             return self.event.time
-        value = self.feed.effective_at.value(self.event.fields)
+        value = self.feed.effective_at.step(self.event.fields)
         try:
             return None if value is None else business_moment(value, effective_at.unit)
         except Unfit as error:
@@ -295,22 +295,28 @@ def _value(value: CompiledValue | None, feed: CompiledFeed, fields: dict[str, An
     """The value, bounded as the definition says and as numeric(38, 12) holds it; further digits are rounded."""
     if value is None:
         return ONE
-    rule, given = value.rule, value.expr.value(fields)
+    rule, given = value.rule, value.expr.step(fields)
     if given is None:
         raise Unfit(f"value: {rule.expr} is null or missing")
     if isinstance(given, str):
         if rule.type is not ValueType.TEXT_NUMBER and feed.format.name == "debezium" and _may_be_base64(given):
             raise Unfit(f"value: {shortened(given)} may be base64; if it is a number, say type: text-number")
-        given = number_from_text(given)
-    number = Decimal(as_number(given))
-    if -_LARGEST < number < _LARGEST:
-        number = _plainest(number)
-    if not -_LARGEST < number < _LARGEST:  # also after rounding
-        raise Unfit("value: the number has more than 26 digits before the point")
+        number = Decimal(given) if _PLAIN.fullmatch(given) else _stored(number_from_text(given))
+    else:
+        number = _stored(Decimal(as_number(given)))
     if rule.type is ValueType.INTEGER and number != number.to_integral_value():
         raise Unfit(f"value: {shortened(number)} is no whole number")
     if (rule.min is not None and number < rule.min) or (rule.max is not None and number > rule.max):
         raise Unfit(f"value: {shortened(number)} is outside {rule.min} to {rule.max}")
+    return number
+
+
+def _stored(number: Decimal) -> Decimal:
+    """The number as numeric(38, 12) holds it."""
+    if -_LARGEST < number < _LARGEST:
+        number = _plainest(number)
+    if not -_LARGEST < number < _LARGEST:  # also after rounding
+        raise Unfit("value: the number has more than 26 digits before the point")
     return number
 
 

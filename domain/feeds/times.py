@@ -4,7 +4,6 @@ Inside, a moment is a whole number of nanoseconds since 1970 in UTC: systems sen
 """
 
 import re
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -70,10 +69,12 @@ def looks_like_a_moment(value: str) -> bool:
 def business_moment(value: Any, unit: str = "iso") -> datetime:
     """The moment that `value` names, as `nanoseconds` reads it, and as `business_time` takes it."""
     if unit == "iso" and isinstance(value, str) and _USUAL.fullmatch(value):
-        with suppress(ValueError, OverflowError):
+        try:
             time = datetime.fromisoformat(value).astimezone(UTC)
             if _EARLIEST <= time < _LATEST:
                 return time
+        except (ValueError, OverflowError):
+            pass  # the slower reader says what is wrong
     return business_time(nanoseconds(value, unit))
 
 

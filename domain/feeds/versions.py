@@ -23,10 +23,11 @@ _COMPLEMENT = str.maketrans("0123456789", "9876543210")
 
 def version_text(parts: Iterable[Any]) -> str:
     """The parts as one sortable text. `Unfit` for a part that is neither number nor text, or is too long."""
-    return "".join([f"{_part(part)} " for part in parts])
+    return "".join([f"{version_part(part)} " for part in parts])
 
 
-def _part(part: Any) -> str:
+def version_part(part: Any) -> str:
+    """One part, without the blank that ends it. `Unfit` as for `version_text`."""
     if part.__class__ is int and 0 < part < _SMALL:
         digits = str(part)
         return f"p{999 + len(digits)}{digits.rstrip('0')}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from domain.feeds.contribution import Contribution, Dead, Stage, Tombstone
+from domain.feeds.contribution import Contribution, Dead, Ignored, Stage, Tombstone
 from domain.feeds.message import Message
 from domain.feeds.pipeline import read_message
 from workers.feeds.catalogue import LiveFeed
@@ -122,7 +122,9 @@ def _read(feed: LiveFeed, stretch: Stretch) -> Stretch:
             stretch.letters.append((message, Dead(Stage.DECODE, f"the reader failed: {type(error).__name__}")))
         else:
             before = len(arriving)
-            arriving += [one for one in brought if isinstance(one, Contribution | Tombstone)]
+            for one in brought:
+                if not isinstance(one, Ignored):
+                    arriving.append(one)
             stretch.ignored += len(arriving) == before
     return stretch
 
