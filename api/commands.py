@@ -45,6 +45,7 @@ _contended_until: dict[UUID, float] = {}
 
 def run(
     services: Services,
+    connection: Connection[DictRow],
     by: Command,
     decide: Decide,
     resource: Resource,
@@ -64,9 +65,9 @@ def run(
         try:
             if key is None and not must_queue:
                 # Nothing to be said or kept beside the facts: the transaction is the use case's own affair.
-                return _done(okr, decide(okr, by), resource, is_created=is_created), False
-            with okr.record.transaction() as opened:
-                connection: Connection[DictRow] = opened  # type: ignore[assignment] # the ledger's record: psycopg's
+                with okr.record.on(connection):
+                    return _done(okr, decide(okr, by), resource, is_created=is_created), False
+            with okr.record.on(connection), okr.record.transaction():
                 if key is not None and (before := key.claim(connection)) is not None:
                     return before, True
                 if must_queue:

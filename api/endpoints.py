@@ -171,6 +171,7 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
                     given = {"new_id": members.pop("id", None) or uuid7()} if is_created else {}
                     done, is_replayed = commands.run(
                         here,
+                        connection,
                         by,
                         lambda okr, by: decide(okr, dict(members), by, **path, **given),
                         resource,

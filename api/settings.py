@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class ApiSettings:
     """One process of the API.
 
-    pool_size: connections for reading, and as many for writing; at least the number of threads.
+    pool_size: connections to the database; at least the number of threads.
     wait_seconds: how long a request waits for the views to reach a position that it names or has just written.
     fresh_seconds: how long a read that names no position waits for what was recorded before it came.
     max_body: bytes of a request's body.

@@ -53,7 +53,7 @@ TABLE = (
             "the same database as a user who may create schemas and roles",
             otherwise="OKR_DATABASE_URL", is_secret=True),
     Setting("OKR_POOL_SIZE", kinds.COUNT, "8", "serve",
-            "database connections of one process for reading, and as many for writing"),
+            "database connections of one process"),
     Setting("OKR_HOST", kinds.HOST, "127.0.0.1", "up, serve",
             "the address on which the API listens"),
     Setting("OKR_PORT", kinds.PORT, "8080", "up, serve",

@@ -34,6 +34,9 @@ class Record(Protocol):
     def transaction(self) -> AbstractContextManager[object]:
         """Open a transaction, or join the one that this thread has open; all reading and saving is in it."""
 
+    def on(self, connection: Any) -> AbstractContextManager[None]:
+        """Let all reading and saving of this thread go over a connection that the caller has open."""
+
     def hold_cycle(self, cycle_id: UUID, *, exclusive: bool = False) -> CycleTerms | None:
         """The cycle's terms, kept as they are until the transaction ends; None where there is no such cycle."""
 

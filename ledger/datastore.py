@@ -12,6 +12,7 @@ import psycopg
 from eventsourcing import persistence
 from eventsourcing.postgres import ConnectionPool, PostgresDatastore
 from psycopg import Connection
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 
 APPLICATION_ROLE = "okr_app"
@@ -66,11 +67,11 @@ class LedgerDatastore(PostgresDatastore):
             check=check_if_ended,
             timeout=CONNECT_TIMEOUT,
         )
-        self._open: ContextVar[Connection[DictRow] | None] = ContextVar("open transaction", default=None)
+        self._open: ContextVar[Connection[DictRow] | None] = ContextVar("connection of this thread", default=None)
 
     @contextmanager
     def get_connection(self) -> Iterator[Connection[DictRow]]:
-        """The connection of the open transaction, else one of the pool in autocommit mode.
+        """The connection that this thread works on, else one of the pool in autocommit mode.
 
         psycopg's errors leave as eventsourcing's persistence errors.
         """
@@ -90,18 +91,28 @@ class LedgerDatastore(PostgresDatastore):
             raise _as_persistence_error(error) from error
 
     @contextmanager
+    def on(self, connection: Connection[DictRow]) -> Iterator[None]:
+        """Let all that this thread does until the block ends go over a connection that is open already.
+
+        psycopg's errors leave as eventsourcing's persistence errors.
+        """
+        token = self._open.set(connection)
+        try:
+            yield
+        except psycopg.Error as error:
+            raise _as_persistence_error(error) from error
+        finally:
+            self._open.reset(token)
+
+    @contextmanager
     def unit(self) -> Iterator[Connection[DictRow]]:
         """A transaction: the one that is open in this thread, or a new one, committed when the block ends well."""
-        joined = self._open.get()
-        if joined is not None:
-            yield joined
-            return
-        with self.get_connection() as connection, connection.transaction():
-            token = self._open.set(connection)
-            try:
+        with self.get_connection() as connection:
+            if connection.pgconn.transaction_status != TransactionStatus.IDLE:
                 yield connection
-            finally:
-                self._open.reset(token)
+                return
+            with self.on(connection), connection.transaction():
+                yield connection
 
 
 def _as_persistence_error(error: psycopg.Error) -> persistence.PersistenceError:

@@ -72,6 +72,10 @@ class LedgerRecorder(ApplicationRecorder):
         """Open a transaction, or join the one that this thread has open."""
         return self.datastore.unit()
 
+    def on(self, connection: Connection[DictRow]) -> AbstractContextManager[None]:
+        """Let all reading and saving of this thread go over a connection that the caller has open."""
+        return self.datastore.on(connection)
+
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
         """Append the events of one command (`by`), if its `cycle` still is in that state; return their positions.
 
