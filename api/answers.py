@@ -7,11 +7,11 @@ from typing import Any
 from domain.checkin import StatedStatus
 from domain.command import ActorKind
 from domain.cycle import CycleState
-from domain.key_result import KeyResultState
+from domain.goal import GoalState
 from domain.measurement import EffectiveBy
 from domain.measures import Direction, PaceStatus, Source
 from domain.numbers import MEASURE_PATTERN
-from domain.objective import Level, ObjectiveState
+from domain.objective import Level
 
 Schema = dict[str, Any]
 
@@ -116,7 +116,7 @@ SCHEMAS: dict[str, Schema] = {
             "level": _one_of(Level),
             "team_id": _null(_ID),
             "supports": _list(_ID),
-            "state": _one_of(ObjectiveState),
+            "state": _one_of(GoalState),
             "attainment": _null(
                 _object(
                     "The weighted mean of its key results: each clamped to 0..1, and without clamping.",
@@ -148,7 +148,7 @@ SCHEMAS: dict[str, Schema] = {
             "value_source": _null(_one_of(Source)),
             "deadline": _DAY,
             "weight": _null(_MEASURE),
-            "state": _one_of(KeyResultState),
+            "state": _one_of(GoalState),
             "milestones": _null(
                 _list(_object("A step.", {"name": _TEXT, "weight": _MEASURE, "reached_at": _null(_TIME)}))
             ),

@@ -11,8 +11,9 @@ from marshmallow import fields
 from api.faults import refuse
 from api.fields import MOST_POSITION, Day, Id, Measure, Moment, OneOf, OpaqueId, Said, Title, Whole, Words
 from api.inputs import REASON, Body, Reasoned
-from domain.key_result import MOST_MILESTONES, MilestoneStep, OverrideUntil
+from domain.key_result import OverrideUntil
 from domain.measures import Direction
+from domain.terms import MOST_MILESTONES, MilestoneStep
 from domain.words import UNIT_LENGTH
 
 LONGEST_URL = 2_000

@@ -19,7 +19,9 @@ from api.parameters import History, PageAtMoment
 from api.resources import KEY_RESULT
 from domain.application import OkrLedger, Outcome
 from domain.command import Command
-from domain.key_result import KeyResultState, OverrideUntil, Terms
+from domain.goal import GoalState
+from domain.key_result import OverrideUntil
+from domain.terms import Terms
 from projections import goalposts, history, key_results
 from projections.answers import Answer, Page
 from projections.feed_evidence import evidence
@@ -32,7 +34,7 @@ class Filters(PageAtMoment):
     cycle_id = Id()
     objective_id = Id()
     owner_id = OpaqueId()
-    state = OneOf(KeyResultState)
+    state = OneOf(GoalState)
 
 
 @routes.lists("", "KeyResults", parameters=Filters)

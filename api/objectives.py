@@ -17,8 +17,9 @@ from api.parameters import History, PageAtMoment
 from api.resources import KEY_RESULT, OBJECTIVE
 from domain.application import OkrLedger, Outcome
 from domain.command import Command
-from domain.key_result import Terms
-from domain.objective import Level, ObjectiveState, Wording
+from domain.goal import GoalState
+from domain.objective import Level, Wording
+from domain.terms import Terms
 from domain.words import words
 from projections import history, objectives
 from projections.answers import Answer, Page
@@ -32,7 +33,7 @@ class Filters(PageAtMoment):
     owner_id = OpaqueId()
     team_id = Id()
     level = OneOf(Level)
-    state = OneOf(ObjectiveState)
+    state = OneOf(GoalState)
 
 
 @routes.decides("", inputs.Objective, OBJECTIVE, is_created=True, takes_version=False)

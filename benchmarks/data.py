@@ -17,10 +17,11 @@ from uuid import UUID
 from domain.application import OkrLedger
 from domain.command import Actor, Command, ReasonCode, Why
 from domain.cycle import Cycle, CycleState, CycleTerms
-from domain.key_result import KeyResult, Terms
+from domain.key_result import KeyResult
 from domain.measures import Direction
 from domain.objective import Level, Objective, Wording
 from domain.stream import Text
+from domain.terms import Terms
 
 BATCH = 2_000
 OWNER = "anna"

@@ -20,11 +20,13 @@ from domain.deciding import Deciding, Outcome, Record, unknown
 from domain.errors import conflict
 from domain.feed import Feed, FeedGapFound
 from domain.feeds.definition import FeedDefinition
-from domain.key_result import KeyResult, KeyResultDrafted, KeyResultState, OverrideUntil, Terms
+from domain.goal import GoalState
+from domain.key_result import KeyResult, KeyResultDrafted, OverrideUntil
 from domain.measurement import Measurement
 from domain.objective import Objective, ObjectiveDrafted, Wording
 from domain.stream import Event
 from domain.team import Team
+from domain.terms import Terms
 
 __all__ = ["OkrLedger", "Outcome", "Record"]
 
@@ -94,7 +96,7 @@ class OkrLedger(Deciding):
         objective, cycle = self._load_in_cycle(Objective, id, by)
         self._must_answer_for(objective, by, "commit it")
         objective.commit()
-        drafts = [kr for kr in self._key_results(id) if kr.state is KeyResultState.DRAFT]
+        drafts = [kr for kr in self._key_results(id) if kr.state is GoalState.DRAFT]
         for key_result in drafts:
             key_result.commit(by, cycle)
         return self._save(by, objective, *drafts, cycle=cycle)

@@ -1,13 +1,14 @@
 """A key result: the measure of an objective.
 
-Read from top to bottom: what can happen to a key result, what it consists of, who decides what under which
-rules, and what each fact changes. While it is a draft everything may change freely. Committing it fixes the
-*original* target, weight and deadline; from then on each of them moves only by a fact of its own that says why.
+Read from top to bottom: what can happen to a key result, who decides what under which rules, and what each fact
+changes. What it promises stands in `domain.terms`. While it is a draft everything may change freely. Committing it
+fixes the *original* target, weight and deadline; from then on each of them moves only by a fact of its own that says
+why.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -18,23 +19,13 @@ from domain.checkin import ScoreKind, StatedStatus, check_in_texts, checked_conf
 from domain.command import Command, opaque_id
 from domain.cycle import EARLIEST_DAY, CycleTerms
 from domain.errors import Breach, Breaches, Forbidden, conflict, invalid
+from domain.goal import Goal, GoalState, must_differ
 from domain.measures import Direction
-from domain.stream import Aggregate, Event, Fact, Text, fact
-from domain.words import UNIT_LENGTH, title, words
+from domain.stream import Event, Fact, Text, fact
+from domain.terms import MilestoneStep, Terms, check_deadline, check_target, check_weight
+from domain.words import title, words
 
 CORRECTION_GRACE = timedelta(hours=24)
-MOST_MILESTONES = 50
-HIGHEST_WEIGHT = Decimal(1_000_000)
-
-
-class KeyResultState(StrEnum):
-    """Where a key result stands. REPLACED and DROPPED are ends; a SCORED one may still be scored again."""
-
-    DRAFT = "draft"
-    COMMITTED = "committed"
-    SCORED = "scored"
-    REPLACED = "replaced"
-    DROPPED = "dropped"
 
 
 class OverrideUntil(StrEnum):
@@ -43,14 +34,6 @@ class OverrideUntil(StrEnum):
     STICKY = "sticky"
     NEXT_MESSAGE = "next-message"
     DATE = "date"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MilestoneStep:
-    """A named step of a milestones key result and its share of the whole."""
-
-    name: str
-    weight: Decimal
 
 
 # What can happen to a key result
@@ -210,94 +193,6 @@ class KeyResultDropped(Fact):
     pass
 
 
-# What it consists of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What a key result promises: the measure, by when, and how much it counts."""
-
-    title: str
-    owner_id: str
-    direction: Direction
-    baseline: Decimal | None = None
-    target: Decimal | None = None
-    unit: str | None = None
-    deadline: date
-    weight: Decimal | None = None
-    milestones: tuple[MilestoneStep, ...] | None = None
-
-    def checked(self, cycle: CycleTerms) -> Terms:
-        """These terms, put in order; `Invalid` with every breach where they make no measurable promise."""
-        breaches = Breaches()
-        terms = replace(self, title=title(self.title, "title", breaches))
-        opaque_id(self.owner_id, "owner_id")
-        if self.unit is not None:
-            terms = replace(terms, unit=title(self.unit, "unit", breaches, limit=UNIT_LENGTH))
-        if self.direction is Direction.INCREASE and self.baseline is None:
-            terms = replace(terms, baseline=Decimal(0))
-        terms._check_measure(breaches)
-        _check_weight(self.weight, breaches)
-        _check_deadline(self.deadline, cycle, breaches)
-        breaches.refuse_if_any()
-        return terms
-
-    def _check_measure(self, breaches: Breaches) -> None:
-        if self.direction is Direction.MILESTONES:
-            self._check_milestones(breaches)
-            return
-        if self.milestones is not None:
-            breaches.add("milestones", "measure", f"a key result of direction {self.direction} has no milestones")
-        if self.target is None:
-            breaches.add("target", "measure", f"direction {self.direction} needs a target")
-        elif self.direction in (Direction.AT_LEAST, Direction.AT_MOST):
-            if self.baseline is not None:
-                breaches.add("baseline", "measure", "a limit to hold has no baseline")
-        elif self.baseline is None:
-            breaches.add("baseline", "measure", "direction decrease needs the baseline it starts from")
-        else:
-            _check_target(self.direction, self.baseline, self.target, breaches)
-
-    def _check_milestones(self, breaches: Breaches) -> None:
-        for field, value in (("target", self.target), ("baseline", self.baseline)):
-            if value is not None:
-                breaches.add(field, "measure", f"a key result of milestones has no {field}")
-        if not self.milestones:
-            breaches.add("milestones", "measure", "direction milestones needs at least one milestone")
-        elif len(self.milestones) > MOST_MILESTONES:
-            breaches.add("milestones", "length", f"there are at most {MOST_MILESTONES} milestones")
-        else:
-            for number, step in enumerate(self.milestones):
-                title(step.name, f"milestones.{number}.name", breaches)
-                if not 0 < step.weight <= HIGHEST_WEIGHT:
-                    breaches.add(f"milestones.{number}.weight", "weight", "a milestone's weight is above 0")
-
-
-def _check_target(direction: Direction, baseline: Decimal, target: Decimal, breaches: Breaches) -> None:
-    if target == baseline:
-        breaches.add("target", "target_equals_baseline", "the target must differ from the baseline")
-    elif (target > baseline) is not (direction is Direction.INCREASE):
-        breaches.add(
-            "target",
-            "target_across_baseline",
-            f"to {direction}, the target must lie on that side of the baseline",
-        )
-
-
-def _check_weight(weight: Decimal | None, breaches: Breaches) -> None:
-    if weight is not None and not 0 <= weight <= HIGHEST_WEIGHT:
-        breaches.add("weight", "weight", f"a weight lies between 0 and {HIGHEST_WEIGHT}")
-
-
-def _check_deadline(deadline: date, cycle: CycleTerms, breaches: Breaches) -> None:
-    if not cycle.starts_on <= deadline <= cycle.ends_on:
-        breaches.add(
-            "deadline",
-            "deadline_in_cycle",
-            f"the deadline lies in the cycle: {cycle.starts_on} to {cycle.ends_on}",
-        )
-
-
 def not_in_future(effective_at: datetime, by: Command, field: str = "effective_at") -> datetime:
     """The moment itself; `Invalid` when it has not come yet, or lies before anything that is measured here."""
     if effective_at.date() < EARLIEST_DAY:
@@ -310,18 +205,19 @@ def not_in_future(effective_at: datetime, by: Command, field: str = "effective_a
 # Who decides what, under which rules
 
 
-class KeyResult(Aggregate):
+class KeyResult(Goal):
     """Decisions about one key result. Each refuses by a `Refusal`, or lets exactly one fact happen.
 
     The use case holds the cycle open and says who is responsible (`by.must_be_one_of`) before it asks.
     """
+
+    NOUN = "key result"
 
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.objective_id: UUID
         self.cycle_id: UUID
         self.terms: Terms
-        self.state = KeyResultState.DRAFT
         self.last_value: Decimal | None = None
         self.last_value_set_by = 0
         self.is_overridden = False
@@ -329,44 +225,22 @@ class KeyResult(Aggregate):
         self.target_set_by = 0
         self.corrected: dict[int, Decimal] = {}
 
-    @property
-    def is_ended(self) -> bool:
-        """Replaced or dropped: nothing happens to it any more."""
-        return self.state in (KeyResultState.REPLACED, KeyResultState.DROPPED)
-
-    @property
-    def is_live(self) -> bool:
-        """Committed and not ended: it takes progress, adjustments and scores."""
-        return self.state in (KeyResultState.COMMITTED, KeyResultState.SCORED)
-
     def draft(self, objective_id: UUID, terms: Terms, cycle: CycleTerms, *, replaces: UUID | None = None) -> None:
         """Draft a measure for an objective; what it promises must be measurable and lie in the cycle."""
         terms = terms.checked(cycle)
         self._happens(
-            KeyResultDrafted(objective_id=objective_id, cycle_id=cycle.id, replaces=replaces, **_as_mapping(terms))
+            KeyResultDrafted(objective_id=objective_id, cycle_id=cycle.id, replaces=replaces, **terms.given())
         )
 
     def revise(self, changes: dict[str, Any], cycle: CycleTerms) -> None:
         """Change any of the draft's terms: `changes` maps a field of Terms to its value, None to take it away."""
-        if self.state is not KeyResultState.DRAFT:
-            conflict("not_draft", "a committed key result changes by adjustments, each with its reason")
-        for required in ("title", "owner_id", "direction", "deadline"):
-            if required in changes and changes[required] is None:
-                invalid(required, "required", f"{required} cannot be taken away")
-        revised = replace(self.terms, **changes).checked(cycle)
-        before, after = _as_mapping(self.terms), _as_mapping(revised)
-        changed = {
-            name: after.get(name) for name in before.keys() | after.keys() if before.get(name) != after.get(name)
-        }
-        if not changed:
-            return
-        cleared = tuple(sorted(name for name, value in changed.items() if value is None))
-        self._happens(KeyResultDraftRevised(**changed, cleared=cleared or None))
+        self._must_be_draft("a committed key result changes by adjustments, each with its reason")
+        if told := self.terms.difference(self.terms.changed(changes).checked(cycle)):
+            self._happens(KeyResultDraftRevised(**told))
 
     def commit(self, by: Command, cycle: CycleTerms) -> None:
         """Promise it. Target, weight and deadline as they stand now are the original ones for ever."""
-        if self.state is not KeyResultState.DRAFT:
-            conflict("not_draft", f"only a draft is committed; this key result is {self.state}")
+        self._must_be_committable()
         if cycle.deadline_at(self.terms.deadline) <= by.now:
             invalid("deadline", "deadline_passed", "a key result is committed before its deadline")
         terms = self.terms
@@ -382,14 +256,14 @@ class KeyResult(Aggregate):
         breaches = Breaches()
         new_title = title(new_title, "title", breaches)
         breaches.refuse_if_any()
-        self._must_differ("title", self.terms.title, new_title)
+        must_differ("title", self.terms.title, new_title)
         self._happens(KeyResultRephrased(from_=self.terms.title, to=new_title))
 
     def change_owner(self, owner_id: str, by: Command) -> None:
         self._must_be_live("change its owner")
         by.must_say_why()
         opaque_id(owner_id, "owner_id")
-        self._must_differ("owner_id", self.terms.owner_id, owner_id)
+        must_differ("owner_id", self.terms.owner_id, owner_id)
         self._happens(KeyResultOwnerChanged(from_=self.terms.owner_id, to=owner_id))
 
     def adjust_target(self, target: Decimal, by: Command, *, effective_at: datetime | None = None) -> None:
@@ -399,18 +273,18 @@ class KeyResult(Aggregate):
         present = self._checked_new_target(target)
         if effective_at is not None:
             not_in_future(effective_at, by)
-        self._must_differ("target", present, target)
+        must_differ("target", present, target)
         self._happens(TargetAdjusted(from_=present, to=target, effective_at=effective_at))
 
     def adjust_weight(self, weight: Decimal, by: Command, *, effective_at: datetime | None = None) -> None:
         self._must_be_live("have its weight adjusted")
         by.must_say_why()
         breaches = Breaches()
-        _check_weight(weight, breaches)
+        check_weight(weight, breaches)
         breaches.refuse_if_any()
         if effective_at is not None:
             not_in_future(effective_at, by)
-        self._must_differ("weight", self.terms.weight, weight)
+        must_differ("weight", self.terms.weight, weight)
         self._happens(WeightAdjusted(from_=self.terms.weight, to=weight, effective_at=effective_at))
 
     def adjust_deadline(
@@ -419,13 +293,13 @@ class KeyResult(Aggregate):
         self._must_be_live("have its deadline adjusted")
         by.must_say_why()
         breaches = Breaches()
-        _check_deadline(deadline, cycle, breaches)
+        check_deadline(deadline, cycle, breaches)
         breaches.refuse_if_any()
         if cycle.deadline_at(deadline) <= by.now:
             invalid("deadline", "deadline_passed", "a deadline is moved to a day that has not passed")
         if effective_at is not None:
             not_in_future(effective_at, by)
-        self._must_differ("deadline", self.terms.deadline, deadline)
+        must_differ("deadline", self.terms.deadline, deadline)
         self._happens(DeadlineAdjusted(from_=self.terms.deadline, to=deadline, effective_at=effective_at))
 
     def correct(self, mistake: Event, by: Command, *, target: Decimal | None, value: Decimal | None) -> None:
@@ -444,13 +318,13 @@ class KeyResult(Aggregate):
                     invalid("target", "required", "a target is corrected by naming the right target")
                 self._checked_new_target(target)
                 written = self.corrected.get(version, written)
-                self._must_differ("target", written, target)
+                must_differ("target", written, target)
                 self._happens(TargetCorrected(corrects=version, from_=written, to=target))
             case ProgressRecorded(value=written, effective_at=effective_at):
                 if value is None:
                     invalid("value", "required", "progress is corrected by naming the right value")
                 written = self.corrected.get(version, written)
-                self._must_differ("value", written, value)
+                must_differ("value", written, value)
                 self._happens(ProgressCorrected(corrects=version, from_=written, to=value, effective_at=effective_at))
             case _:
                 invalid(
@@ -549,8 +423,7 @@ class KeyResult(Aggregate):
     def score(self, points: Decimal, kind: ScoreKind, by: Command, *, comment: str | None = None) -> None:
         """Give points. The last score of each kind counts; a review is never the owner's own."""
         self._must_be_live("be scored")
-        if kind is ScoreKind.REVIEW and by.actor.id == self.terms.owner_id:
-            raise Forbidden(Breach("kind", "own_review", "an owner does not review their own key result"))
+        self._must_not_be_own_review(kind, self.terms.owner_id, by)
         self._happens(KeyResultScored(points=checked_points(points), kind=kind, comment=words(comment, "comment")))
 
     def replace_by(self, successor_id: UUID, by: Command) -> None:
@@ -561,16 +434,8 @@ class KeyResult(Aggregate):
 
     def drop(self, by: Command) -> None:
         """Give it up. A draft may be dropped without a reason."""
-        if self.state is not KeyResultState.DRAFT:
-            self._must_be_live("be dropped")
-            by.must_say_why()
+        self._must_be_droppable(by)
         self._happens(KeyResultDropped())
-
-    def _must_be_live(self, action: str) -> None:
-        if self.state is KeyResultState.DRAFT:
-            conflict("not_committed", f"a draft cannot {action}: commit it first")
-        if not self.is_live:
-            conflict("key_result_ended", f"this key result is {self.state} and cannot {action}")
 
     def _must_take_values(self, action: str) -> None:
         self._must_be_live(action)
@@ -583,7 +448,7 @@ class KeyResult(Aggregate):
             conflict("no_target", "a key result of milestones has no target")
         if self.terms.baseline is not None:
             breaches = Breaches()
-            _check_target(self.terms.direction, self.terms.baseline, target, breaches)
+            check_target(self.terms.direction, self.terms.baseline, target, breaches)
             breaches.refuse_if_any()
         return present
 
@@ -595,11 +460,6 @@ class KeyResult(Aggregate):
                 Breach("corrects", "correction_grace", "after 24 hours only an admin corrects; adjust instead")
             )
 
-    @staticmethod
-    def _must_differ(field: str, present: object, new: object) -> None:
-        if present == new:
-            invalid(field, "unchanged", f"{field} is that already")
-
     # What each fact changes
 
     def _apply(self, fact: Fact) -> None:
@@ -607,13 +467,11 @@ class KeyResult(Aggregate):
             case KeyResultDrafted():
                 self.objective_id = fact.objective_id
                 self.cycle_id = fact.cycle_id
-                self.terms = Terms(**{field.name: getattr(fact, field.name) for field in fields(Terms)})
+                self.terms = Terms.of(fact)
             case KeyResultDraftRevised():
-                changes: dict[str, Any] = {field.name: getattr(fact, field.name) for field in fields(Terms)}
-                changes = {name: value for name, value in changes.items() if value is not None}
-                self.terms = replace(self.terms, **changes | dict.fromkeys(fact.cleared or ()))
+                self.terms = self.terms.revised(fact)
             case KeyResultCommitted():
-                self.state = KeyResultState.COMMITTED
+                self.state = GoalState.COMMITTED
                 self.target_set_by = self.version + 1
             case KeyResultRephrased():
                 self.terms = replace(self.terms, title=fact.to)
@@ -644,13 +502,8 @@ class KeyResult(Aggregate):
             case MilestoneReached():
                 self.reached.add(fact.milestone)
             case KeyResultScored():
-                self.state = KeyResultState.SCORED
+                self.state = GoalState.SCORED
             case KeyResultReplaced():
-                self.state = KeyResultState.REPLACED
+                self.state = GoalState.REPLACED
             case KeyResultDropped():
-                self.state = KeyResultState.DROPPED
-
-
-def _as_mapping(terms: Terms) -> dict[str, Any]:
-    values = {field.name: getattr(terms, field.name) for field in fields(Terms)}
-    return {name: value for name, value in values.items() if value is not None}
+                self.state = GoalState.DROPPED

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from domain.checkin import ScoreKind, StatedStatus, check_in_texts, checked_confidence, checked_points
 from domain.command import Command, opaque_id
 from domain.cycle import CycleTerms
-from domain.errors import Breach, Breaches, Forbidden, conflict, invalid
-from domain.stream import Aggregate, Fact, Text, fact
+from domain.drafts import Draft
+from domain.errors import Breaches, invalid
+from domain.goal import Goal, GoalState, must_differ
+from domain.stream import Fact, Text, fact
 from domain.words import title, words
 
 MOST_SUPPORTED = 20
-
-
-class ObjectiveState(StrEnum):
-    """Where an objective stands. REPLACED and DROPPED are ends."""
-
-    DRAFT = "draft"
-    COMMITTED = "committed"
-    SCORED = "scored"
-    REPLACED = "replaced"
-    DROPPED = "dropped"
 
 
 class Level(StrEnum):
@@ -108,8 +100,10 @@ class ObjectiveDropped(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
+class Wording(Draft):
     """What an objective says, for whom, and what it supports."""
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ("title", "owner_id", "level")
 
     title: str
     description: Text | None = None
@@ -129,53 +123,32 @@ class Wording:
         return wording
 
 
-class Objective(Aggregate):
+class Objective(Goal):
     """Decisions about one objective. Each refuses by a `Refusal`, or lets exactly one fact happen.
 
     The use case holds the cycle open and says who is responsible (`by.must_be_one_of`) before it asks.
     """
 
+    NOUN = "objective"
+
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.cycle_id: UUID
         self.wording: Wording
-        self.state = ObjectiveState.DRAFT
-
-    @property
-    def is_ended(self) -> bool:
-        """Replaced or dropped: nothing happens to it any more."""
-        return self.state in (ObjectiveState.REPLACED, ObjectiveState.DROPPED)
-
-    @property
-    def is_live(self) -> bool:
-        """Committed and not ended."""
-        return self.state in (ObjectiveState.COMMITTED, ObjectiveState.SCORED)
 
     def draft(self, wording: Wording, cycle: CycleTerms, *, replaces: UUID | None = None) -> None:
         """Draft an objective for a cycle."""
-        self._happens(ObjectiveDrafted(cycle_id=cycle.id, replaces=replaces, **_as_mapping(wording.checked())))
+        self._happens(ObjectiveDrafted(cycle_id=cycle.id, replaces=replaces, **wording.checked().given()))
 
     def revise(self, changes: dict[str, Any]) -> None:
         """Change any part of the draft: `changes` maps a field of Wording to its value, None to take it away."""
-        if self.state is not ObjectiveState.DRAFT:
-            conflict("not_draft", "a committed objective is rephrased or replaced, each with its reason")
-        for required in ("title", "owner_id", "level"):
-            if required in changes and changes[required] is None:
-                invalid(required, "required", f"{required} cannot be taken away")
-        before = _as_mapping(self.wording)
-        after = _as_mapping(replace(self.wording, **changes).checked())
-        changed = {
-            name: after.get(name) for name in before.keys() | after.keys() if before.get(name) != after.get(name)
-        }
-        if not changed:
-            return
-        cleared = tuple(sorted(name for name, value in changed.items() if value is None))
-        self._happens(ObjectiveDraftRevised(**changed, cleared=cleared or None))
+        self._must_be_draft("a committed objective is rephrased or replaced, each with its reason")
+        if told := self.wording.difference(self.wording.changed(changes).checked()):
+            self._happens(ObjectiveDraftRevised(**told))
 
     def commit(self) -> None:
         """Promise it."""
-        if self.state is not ObjectiveState.DRAFT:
-            conflict("not_draft", f"only a draft is committed; this objective is {self.state}")
+        self._must_be_committable()
         self._happens(ObjectiveCommitted())
 
     def rephrase(self, new_title: str, by: Command) -> None:
@@ -184,15 +157,14 @@ class Objective(Aggregate):
         breaches = Breaches()
         new_title = title(new_title, "title", breaches)
         breaches.refuse_if_any()
-        if new_title == self.wording.title:
-            invalid("title", "unchanged", "title is that already")
+        must_differ("title", self.wording.title, new_title)
         self._happens(ObjectiveRephrased(from_=self.wording.title, to=new_title))
 
     def change_owner(self, owner_id: str, by: Command) -> None:
         self._must_be_live("change its owner")
         by.must_say_why()
-        if opaque_id(owner_id, "owner_id") == self.wording.owner_id:
-            invalid("owner_id", "unchanged", "owner_id is that already")
+        opaque_id(owner_id, "owner_id")
+        must_differ("owner_id", self.wording.owner_id, owner_id)
         self._happens(ObjectiveOwnerChanged(from_=self.wording.owner_id, to=owner_id))
 
     def check_in(
@@ -217,8 +189,7 @@ class Objective(Aggregate):
     def score(self, points: Decimal, kind: ScoreKind, by: Command, *, comment: str | None = None) -> None:
         """Give points, with a comment: a person's score of an objective stands beside the weighted mean."""
         self._must_be_live("be scored")
-        if kind is ScoreKind.REVIEW and by.actor.id == self.wording.owner_id:
-            raise Forbidden(Breach("kind", "own_review", "an owner does not review their own objective"))
+        self._must_not_be_own_review(kind, self.wording.owner_id, by)
         said = words(comment, "comment")
         if said is None:
             invalid("comment", "required", "a score of an objective says why in a comment")
@@ -232,16 +203,8 @@ class Objective(Aggregate):
 
     def drop(self, by: Command) -> None:
         """Give it up. A draft may be dropped without a reason."""
-        if self.state is not ObjectiveState.DRAFT:
-            self._must_be_live("be dropped")
-            by.must_say_why()
+        self._must_be_droppable(by)
         self._happens(ObjectiveDropped())
-
-    def _must_be_live(self, action: str) -> None:
-        if self.state is ObjectiveState.DRAFT:
-            conflict("not_committed", f"a draft cannot {action}: commit it first")
-        if not self.is_live:
-            conflict("objective_ended", f"this objective is {self.state} and cannot {action}")
 
     # What each fact changes
 
@@ -249,25 +212,18 @@ class Objective(Aggregate):
         match fact:
             case ObjectiveDrafted():
                 self.cycle_id = fact.cycle_id
-                self.wording = Wording(**{field.name: getattr(fact, field.name) for field in fields(Wording)})
+                self.wording = Wording.of(fact)
             case ObjectiveDraftRevised():
-                changes: dict[str, Any] = {field.name: getattr(fact, field.name) for field in fields(Wording)}
-                changes = {name: value for name, value in changes.items() if value is not None}
-                self.wording = replace(self.wording, **changes | dict.fromkeys(fact.cleared or ()))
+                self.wording = self.wording.revised(fact)
             case ObjectiveCommitted():
-                self.state = ObjectiveState.COMMITTED
+                self.state = GoalState.COMMITTED
             case ObjectiveRephrased():
                 self.wording = replace(self.wording, title=fact.to)
             case ObjectiveOwnerChanged():
                 self.wording = replace(self.wording, owner_id=fact.to)
             case ObjectiveScored():
-                self.state = ObjectiveState.SCORED
+                self.state = GoalState.SCORED
             case ObjectiveReplaced():
-                self.state = ObjectiveState.REPLACED
+                self.state = GoalState.REPLACED
             case ObjectiveDropped():
-                self.state = ObjectiveState.DROPPED
-
-
-def _as_mapping(wording: Wording) -> dict[str, Any]:
-    values = {field.name: getattr(wording, field.name) for field in fields(Wording)}
-    return {name: value for name, value in values.items() if value is not None}
+                self.state = GoalState.DROPPED

@@ -8,7 +8,7 @@ changes, as the JSON text that every later answer begins with.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -22,6 +22,7 @@ from psycopg.rows import DictRow
 from domain.calendar import end_of_day
 from domain.checkin import ScoreKind
 from domain.feed import FeedDefined
+from domain.goal import GoalState
 from domain.key_result import (
     DeadlineAdjusted,
     KeyResultCheckedIn,
@@ -33,16 +34,14 @@ from domain.key_result import (
     KeyResultRephrased,
     KeyResultReplaced,
     KeyResultScored,
-    KeyResultState,
     MilestoneReached,
-    MilestoneStep,
     TargetAdjusted,
     TargetCorrected,
-    Terms,
     WeightAdjusted,
 )
 from domain.measures import Direction, Expectation, Milestone, attainment, expectation, milestone_attainment
 from domain.numbers import text
+from domain.terms import MilestoneStep, Terms
 from ledger.line import as_time
 from projections import reading, values
 from projections.answers import Answer, Page, day, figure, joined, measure, ref, time, written
@@ -102,7 +101,7 @@ KEY_RESULTS = Table(
 )
 TABLES = (KEY_RESULTS,)
 
-LIVE = (KeyResultState.COMMITTED, KeyResultState.SCORED)
+LIVE = (GoalState.COMMITTED, GoalState.SCORED)
 COUNTED = tuple(map(str, LIVE))
 """The states in which a key result counts for its objective."""
 
@@ -205,7 +204,7 @@ def drafted(present: Present, told: Told[Any], fact: KeyResultDrafted) -> None:
         deadline_at=end_of_day(fact.deadline, time_zone),
         weight=fact.weight,
         milestones=_steps(fact.milestones),
-        state=KeyResultState.DRAFT,
+        state=GoalState.DRAFT,
         replaces=fact.replaces,
     )
     present.key_results.put(row, told.position)
@@ -225,7 +224,7 @@ def draft_revised(present: Present, told: Told[Any], fact: KeyResultDraftRevised
 
 def committed(present: Present, told: Told[Any], fact: KeyResultCommitted) -> None:
     row = present.key_results[told.stream]
-    row.state = KeyResultState.COMMITTED
+    row.state = GoalState.COMMITTED
     row.committed_at = told.recorded_at
     row.committed_version = row.target_version = told.version
     row.original_target = fact.target
@@ -292,7 +291,7 @@ def checked_in(present: Present, told: Told[Any], fact: KeyResultCheckedIn) -> N
 
 def scored(present: Present, told: Told[Any], fact: KeyResultScored) -> None:
     row = present.key_results[told.stream]
-    row.state = KeyResultState.SCORED
+    row.state = GoalState.SCORED
     if fact.kind is ScoreKind.REVIEW:
         row.score_review = fact.points
     else:
@@ -302,13 +301,13 @@ def scored(present: Present, told: Told[Any], fact: KeyResultScored) -> None:
 
 def replaced(present: Present, told: Told[Any], fact: KeyResultReplaced) -> None:
     row = present.key_results[told.stream]
-    row.state, row.replaced_by = KeyResultState.REPLACED, fact.successor_id
+    row.state, row.replaced_by = GoalState.REPLACED, fact.successor_id
     present.key_results.put(row, told.position)
 
 
 def dropped(present: Present, told: Told[Any], _: KeyResultDropped) -> None:
     row = present.key_results[told.stream]
-    row.state = KeyResultState.DROPPED
+    row.state = GoalState.DROPPED
     present.key_results.put(row, told.position)
 
 
@@ -318,7 +317,7 @@ def feed_defined(present: Present, told: Told[Any], fact: FeedDefined) -> None:
     present.key_results.put(row, told.position)
 
 
-TERMS = tuple(Terms.__dataclass_fields__)
+TERMS = tuple(each.name for each in fields(Terms))
 HANDLERS: Handlers = {
     KeyResultDrafted: drafted,
     KeyResultDraftRevised: draft_revised,

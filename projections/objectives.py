@@ -12,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from domain.checkin import ScoreKind
+from domain.goal import GoalState
 from domain.measures import objective_attainment
 from domain.objective import (
     ObjectiveCheckedIn,
@@ -23,7 +24,6 @@ from domain.objective import (
     ObjectiveRephrased,
     ObjectiveReplaced,
     ObjectiveScored,
-    ObjectiveState,
 )
 from projections import key_results, reading
 from projections.answers import Answer, Page, figure, joined, ref, written
@@ -134,7 +134,7 @@ def drafted(present: Present, told: Told[Any], fact: ObjectiveDrafted) -> None:
         level=fact.level,
         team_id=fact.team_id,
         supports=tuple(fact.supports or ()),
-        state=ObjectiveState.DRAFT,
+        state=GoalState.DRAFT,
         replaces=fact.replaces,
     )
     present.objectives.put(row, told.position)
@@ -161,7 +161,7 @@ def draft_revised(present: Present, told: Told[Any], fact: ObjectiveDraftRevised
 
 def committed(present: Present, told: Told[Any], _: ObjectiveCommitted) -> None:
     row = present.objectives[told.stream]
-    row.state = ObjectiveState.COMMITTED
+    row.state = GoalState.COMMITTED
     _keep(present, told, row)
 
 
@@ -185,7 +185,7 @@ def checked_in(present: Present, told: Told[Any], fact: ObjectiveCheckedIn) -> N
 
 def scored(present: Present, told: Told[Any], fact: ObjectiveScored) -> None:
     row = present.objectives[told.stream]
-    row.state = ObjectiveState.SCORED
+    row.state = GoalState.SCORED
     if fact.kind is ScoreKind.REVIEW:
         row.score_review = fact.points
     else:
@@ -195,13 +195,13 @@ def scored(present: Present, told: Told[Any], fact: ObjectiveScored) -> None:
 
 def replaced(present: Present, told: Told[Any], fact: ObjectiveReplaced) -> None:
     row = present.objectives[told.stream]
-    row.state, row.replaced_by = ObjectiveState.REPLACED, fact.successor_id
+    row.state, row.replaced_by = GoalState.REPLACED, fact.successor_id
     _keep(present, told, row)
 
 
 def dropped(present: Present, told: Told[Any], _: ObjectiveDropped) -> None:
     row = present.objectives[told.stream]
-    row.state = ObjectiveState.DROPPED
+    row.state = GoalState.DROPPED
     _keep(present, told, row)
 
 

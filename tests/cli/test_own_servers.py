@@ -13,9 +13,9 @@ from cli.demo import story
 from cli.demo.loader import today
 from domain.application import OkrLedger
 from domain.command import Actor, Command
-from domain.key_result import Terms
 from domain.measures import Direction
 from domain.objective import Level, Wording
+from domain.terms import Terms
 from ledger.migrate import migrate
 from tests.cli.command import OKR, environment
 from tests.cli.house import House, built, facts

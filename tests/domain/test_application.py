@@ -14,10 +14,12 @@ from domain.application import OkrLedger
 from domain.checkin import ScoreKind
 from domain.command import Actor, Command, ReasonCode, Why
 from domain.errors import Conflict, Forbidden, Invalid, Stale, Unknown
-from domain.key_result import KeyResult, KeyResultState, Terms
+from domain.goal import GoalState
+from domain.key_result import KeyResult
 from domain.measures import Direction
-from domain.objective import Level, Objective, ObjectiveState, Wording
+from domain.objective import Level, Objective, Wording
 from domain.stream import Text
+from domain.terms import Terms
 from ledger.recorder import VersionConflict
 
 D = Decimal
@@ -74,8 +76,8 @@ def quarter(okr: OkrLedger) -> Quarter:
 
 
 def test_an_objective_is_committed_with_its_key_results(quarter: Quarter) -> None:
-    assert quarter.state().state is KeyResultState.COMMITTED
-    assert quarter.okr.load(Objective, quarter.objective).state is ObjectiveState.COMMITTED
+    assert quarter.state().state is GoalState.COMMITTED
+    assert quarter.okr.load(Objective, quarter.objective).state is GoalState.COMMITTED
 
 
 def test_one_that_cannot_be_committed_stops_all_of_them(quarter: Quarter) -> None:
@@ -86,8 +88,8 @@ def test_one_that_cannot_be_committed_stops_all_of_them(quarter: Quarter) -> Non
     quarter.okr.draft_key_result(late, objective, quarter.terms(deadline=past), by())
     with pytest.raises(Invalid):
         quarter.okr.commit_objective(objective, by())
-    assert quarter.okr.load(Objective, objective).state is ObjectiveState.DRAFT
-    assert quarter.okr.load(KeyResult, good).state is KeyResultState.DRAFT
+    assert quarter.okr.load(Objective, objective).state is GoalState.DRAFT
+    assert quarter.okr.load(KeyResult, good).state is GoalState.DRAFT
 
 
 RESPONSIBLE: dict[str, Callable[[Quarter, Command], object]] = {
@@ -160,8 +162,8 @@ def test_what_is_not_there_is_said(quarter: Quarter, attempt: Callable[[Quarter]
 def test_a_replacement_ends_one_and_drafts_the_other(quarter: Quarter) -> None:
     successor = uuid4()
     quarter.okr.replace_key_result(quarter.key_result, successor, quarter.terms(title="Repurchase rate"), by("lead"))
-    assert quarter.state().state is KeyResultState.REPLACED
-    assert quarter.okr.load(KeyResult, successor).state is KeyResultState.DRAFT
+    assert quarter.state().state is GoalState.REPLACED
+    assert quarter.okr.load(KeyResult, successor).state is GoalState.DRAFT
     with pytest.raises(Forbidden):
         quarter.okr.commit_key_result(successor, by("anna"))
     quarter.okr.commit_key_result(successor, by("owner"))
@@ -169,7 +171,7 @@ def test_a_replacement_ends_one_and_drafts_the_other(quarter: Quarter) -> None:
 
 def test_the_key_results_of_a_dropped_objective_are_dropped_with_it(quarter: Quarter) -> None:
     quarter.okr.drop_objective(quarter.objective, by("owner"))
-    assert quarter.state().state is KeyResultState.DROPPED
+    assert quarter.state().state is GoalState.DROPPED
     with pytest.raises(Conflict):
         quarter.okr.draft_key_result(uuid4(), quarter.objective, quarter.terms(), by())
 

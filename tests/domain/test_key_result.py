@@ -14,9 +14,10 @@ from domain import key_result as k
 from domain.checkin import ScoreKind, StatedStatus
 from domain.command import ReasonCode, Why
 from domain.errors import Refusal
-from domain.key_result import KeyResult, MilestoneStep, OverrideUntil, Terms
+from domain.key_result import KeyResult, OverrideUntil
 from domain.measures import Direction
 from domain.stream import Event, Fact, Text
+from domain.terms import MilestoneStep, Terms
 from tests.domain.spec import BECAUSE, CYCLE, NOW, STREAM, by, given
 
 D = Decimal

@@ -10,12 +10,13 @@ import pytest
 from domain.application import OkrLedger
 from domain.command import Actor, Command
 from domain.errors import Conflict, Unknown
-from domain.key_result import KeyResult, MilestoneStep, Terms
+from domain.key_result import KeyResult
 from domain.measures import Direction
 from domain.memory import Memory
 from domain.objective import Level, Wording
 from domain.stream import Aggregate, Event, Fact
 from domain.team import Team
+from domain.terms import MilestoneStep, Terms
 
 D = Decimal
 

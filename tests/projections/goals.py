@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from domain.cycle import CycleOpened, CycleStarted
-from domain.key_result import KeyResultCommitted, KeyResultDrafted, MilestoneStep
+from domain.key_result import KeyResultCommitted, KeyResultDrafted
 from domain.measurement import EffectiveBy, Evidence, Measurement, MeasurementRecorded, MessageCounts, OffsetRange
 from domain.measures import Direction
 from domain.objective import Level, ObjectiveCommitted, ObjectiveDrafted
+from domain.terms import MilestoneStep
 from tests.projections.teller import Teller
 
 CYCLE = UUID("c0000000-0000-4000-8000-000000000001")

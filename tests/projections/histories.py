@@ -13,12 +13,7 @@ from domain.checkin import ScoreKind, StatedStatus
 from domain.feed import FeedDefined
 from domain.measurement import Evidence, MeasurementWindowMoved
 from domain.measures import Direction
-from domain.objective import (
-    ObjectiveCheckedIn,
-    ObjectiveCommitted,
-    ObjectiveDropped,
-    ObjectiveOwnerChanged,
-)
+from domain.objective import ObjectiveCheckedIn, ObjectiveCommitted, ObjectiveDropped, ObjectiveOwnerChanged
 from domain.stream import Fact, Text
 from tests.projections.goals import (
     FIRST_DAY,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
@@ -26,8 +26,11 @@ from domain.objective import (
     ObjectiveDropped,
     ObjectiveOwnerChanged,
 )
+from domain.terms import Terms
 from tests.projections.goals import ZONE
 from tests.projections.teller import Told
+
+TERMS = tuple(each.name for each in fields(Terms))
 
 Answer = dict[str, Any]
 LIMITS = ("at_least", "at_most")
@@ -96,7 +99,7 @@ def fold(facts: Iterable[Told]) -> World:
         if told.fact.TYPE.startswith("Objective."):
             _follow_objective(world.objectives, told)
         elif isinstance(told.fact, kr.KeyResultDrafted):
-            terms = {name: getattr(told.fact, name) for name in kr.Terms.__dataclass_fields__}
+            terms = {name: getattr(told.fact, name) for name in TERMS}
             world.key_results[told.stream] = KeyResult(told.fact.objective_id, terms, version=1, position=told.position)
         elif isinstance(told.fact, FeedDefined):
             world.key_results[told.fact.key_result_id].feed_id = told.stream
@@ -145,7 +148,7 @@ def _follow_key_result(key_result: KeyResult, told: Told) -> None:
     fact: Any = told.fact
     match fact:
         case kr.KeyResultDraftRevised():
-            for name in kr.Terms.__dataclass_fields__:
+            for name in TERMS:
                 if getattr(fact, name) is not None:
                     key_result.terms[name] = getattr(fact, name)
             for name in fact.cleared or ():

@@ -20,7 +20,6 @@ from domain.key_result import (
     KeyResultDraftRevised,
     KeyResultScored,
     MilestoneReached,
-    MilestoneStep,
     ProgressRecorded,
 )
 from domain.measures import Direction
@@ -36,6 +35,7 @@ from domain.objective import (
 )
 from domain.stream import Text
 from domain.team import TeamFormed
+from domain.terms import MilestoneStep
 from projections import cycles, feeds, key_results, objectives, teams
 from projections.moment import BeforeCreation, Moment
 from projections.reading import BadCursor

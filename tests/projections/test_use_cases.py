@@ -11,10 +11,11 @@ from psycopg.rows import DictRow
 
 from domain.application import OkrLedger
 from domain.command import Actor, Command, ReasonCode, Why
-from domain.key_result import KeyResult, Terms
+from domain.key_result import KeyResult
 from domain.measures import Direction
 from domain.objective import Level, Wording
 from domain.stream import Text
+from domain.terms import Terms
 from projections import goalposts, history
 from projections.moment import resolve
 from projections.runner import catch_up

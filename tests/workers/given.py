@@ -17,11 +17,11 @@ from psycopg.rows import dict_row
 from domain.application import OkrLedger
 from domain.command import Actor, Command, ReasonCode, Why
 from domain.feeds.definition import parse_definition
-from domain.key_result import Terms
 from domain.measurement import MeasurementRecorded, MeasurementWindowMoved
 from domain.measures import Direction
 from domain.objective import Level, Wording
 from domain.stream import Text
+from domain.terms import Terms
 from ledger.line import Line, parse_line
 from ledger.mapper import read_fact
 from workers.feeds import offsets
