@@ -31,7 +31,7 @@ class Direction(StrEnum):
     @property
     def is_limit(self) -> bool:
         """Whether the target is a limit to hold all the time, rather than a place to arrive at."""
-        return self in (Direction.AT_LEAST, Direction.AT_MOST)
+        return self is Direction.AT_LEAST or self is Direction.AT_MOST
 
 
 # Which value is in force
@@ -122,7 +122,7 @@ def attainment(direction: Direction, baseline: Decimal, target: Decimal, value: 
     None where there is no value, and where baseline and target are the same, so that there is no way to go.
     ValueError for the directions that are measured otherwise.
     """
-    if direction not in (Direction.INCREASE, Direction.DECREASE):
+    if direction is not Direction.INCREASE and direction is not Direction.DECREASE:
         raise ValueError(f"{direction} is not measured from a baseline to a target")
     if value is None or target == baseline:
         return None
@@ -168,8 +168,10 @@ def objective_attainment(items: Iterable[tuple[Decimal | None, Decimal | None]])
     counted = [(_NONE if share is None else share, weight) for share, weight in items]
     with localcontext(CONTEXT):
         weights = _weights([weight for _, weight in counted])
-        unclamped = _mean([share for share, _ in counted], weights)
-        clamped = _mean([min(max(share, _NONE), _ALL) for share, _ in counted], weights)
+        shares = [share for share, _ in counted]
+        unclamped = _mean(shares, weights)
+        within = [_NONE if share < _NONE else _ALL if share > _ALL else share for share in shares]
+        clamped = unclamped if within == shares else _mean(within, weights)
     return None if clamped is None or unclamped is None else Roll(clamped, unclamped)
 
 

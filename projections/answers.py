@@ -45,6 +45,11 @@ def time(moment: datetime | None) -> str | None:
     return None if moment is None else as_time(moment)
 
 
+def time_of(column: str) -> str:
+    """The same as SQL: the time in a column with a qualified name, under its own name."""
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS {column.partition(".")[2]}"""
+
+
 def day(value: date | None) -> str | None:
     return None if value is None else value.isoformat()
 

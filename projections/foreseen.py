@@ -14,7 +14,7 @@ from psycopg.rows import DictRow
 
 from domain.key_result import ProgressRecorded
 from domain.measures import Direction, Source
-from ledger.line import Line, parse_line
+from ledger.line import Line, as_time, parse_line
 from ledger.mapper import read_fact
 from projections import values
 from projections.answers import Answer
@@ -73,6 +73,7 @@ def _with_progress(value: Value, line: Line) -> Value:
     if not isinstance(fact, ProgressRecorded):
         raise TypeError(f"{line.type} is no progress of a person")
     value = value._replace(version=line.version, position=line.position)
-    if value.effective_at is not None and fact.effective_at < value.effective_at:
+    effective_at = as_time(fact.effective_at)
+    if value.effective_at is not None and effective_at < value.effective_at:  # texts of the same length
         return value
-    return value._replace(value=fact.value, effective_at=fact.effective_at, source=str(Source.PERSON))
+    return value._replace(value=fact.value, effective_at=effective_at, source=str(Source.PERSON))

@@ -23,22 +23,7 @@ from domain.calendar import end_of_day
 from domain.checkin import ScoreKind
 from domain.feed import FeedDefined
 from domain.goal import GoalState
-from domain.key_result import (
-    DeadlineAdjusted,
-    KeyResultCheckedIn,
-    KeyResultCommitted,
-    KeyResultDrafted,
-    KeyResultDraftRevised,
-    KeyResultDropped,
-    KeyResultOwnerChanged,
-    KeyResultRephrased,
-    KeyResultReplaced,
-    KeyResultScored,
-    MilestoneReached,
-    TargetAdjusted,
-    TargetCorrected,
-    WeightAdjusted,
-)
+from domain.key_result import DeadlineAdjusted, KeyResultCheckedIn, KeyResultCommitted, KeyResultDrafted, KeyResultDraftRevised, KeyResultDropped, KeyResultOwnerChanged, KeyResultRephrased, KeyResultReplaced, KeyResultScored, MilestoneReached, TargetAdjusted, TargetCorrected, WeightAdjusted
 from domain.measures import Direction, Expectation, Milestone, attainment, expectation, milestone_attainment
 from domain.numbers import text
 from domain.terms import MilestoneStep, Terms
@@ -347,11 +332,15 @@ def _steps(milestones: Sequence[MilestoneStep] | None) -> str | None:
 # Questions
 
 
-COLUMNS = f"""
+OWN_COLUMNS = """
     row.id::text, row.objective_id::text, row.begun, row.direction, row.state, row.baseline, row.target, row.weight,
-    row.milestones, row.committed_at, row.deadline_at, row.members, {values.COLUMNS}
+    row.milestones, row.committed_at, row.deadline_at, row.members
 """
+COLUMNS = f"{OWN_COLUMNS}, {values.COLUMNS}"
 """What an answer is made of, as SQL: of the `row` of a key result and of its `value`."""
+
+
+DIRECTIONS = {str(direction): direction for direction in Direction}
 
 
 class Reckoned(NamedTuple):
@@ -427,7 +416,7 @@ def reckon(connection: Connection[DictRow], rows: list[DictRow], moment: Moment)
 
 def reckoned(row: DictRow, value: Value, moment: Moment) -> Reckoned:
     """A row with the COLUMNS, and the value that is in force at the moment."""
-    direction = Direction(row["direction"])
+    direction = DIRECTIONS[row["direction"]]
     steps = _steps_by(row["milestones"], moment)
     share = _attainment(row, direction, steps, value, moment)
     is_counted = row["state"] in COUNTED
@@ -435,7 +424,7 @@ def reckoned(row: DictRow, value: Value, moment: Moment) -> Reckoned:
         row["members"],
         {
             "value": measure(value.value),
-            "value_effective_at": time(value.effective_at),
+            "value_effective_at": value.effective_at,
             "value_source": value.source,
             "milestones": steps,
             "attainment": figure(share),

@@ -14,17 +14,7 @@ from psycopg.rows import DictRow
 from domain.checkin import ScoreKind
 from domain.goal import GoalState
 from domain.measures import objective_attainment
-from domain.objective import (
-    ObjectiveCheckedIn,
-    ObjectiveCommitted,
-    ObjectiveDrafted,
-    ObjectiveDraftRevised,
-    ObjectiveDropped,
-    ObjectiveOwnerChanged,
-    ObjectiveRephrased,
-    ObjectiveReplaced,
-    ObjectiveScored,
-)
+from domain.objective import ObjectiveCheckedIn, ObjectiveCommitted, ObjectiveDrafted, ObjectiveDraftRevised, ObjectiveDropped, ObjectiveOwnerChanged, ObjectiveRephrased, ObjectiveReplaced, ObjectiveScored
 from projections import key_results, reading
 from projections.answers import Answer, Page, figure, joined, ref, written
 from projections.key_results import Reckoned, score
@@ -273,17 +263,17 @@ def branches(connection: Connection[DictRow], cycle_id: UUID, moment: Moment) ->
     for row in rows:
         parts = parts_of.get(row["id"], [])
         key_results_said = [orjson.Fragment(part.text) for part in parts]
-        found.append(orjson.Fragment(joined(row["members"], _reckoned(row, parts) | {"key_results": key_results_said})))
+        found.append(orjson.Fragment(joined(row["members"], reckoned(row, parts) | {"key_results": key_results_said})))
     return found
 
 
 def _answers(connection: Connection[DictRow], rows: list[DictRow], moment: Moment) -> list[Answer]:
     """The objectives of these rows, with what their key results come to, of all of them at once."""
     parts_of = key_results.under(connection, moment, objective_ids=[row["id"] for row in rows]) if rows else {}
-    return [orjson.loads(row["members"]) | _reckoned(row, parts_of.get(row["id"], [])) for row in rows]
+    return [orjson.loads(row["members"]) | reckoned(row, parts_of.get(row["id"], [])) for row in rows]
 
 
-def _reckoned(row: DictRow, parts: list[Reckoned]) -> Answer:
+def reckoned(row: DictRow, parts: list[Reckoned]) -> Answer:
     """The members that its own facts do not decide: words that may be erased, and what its key results come to."""
     roll = objective_attainment((part.attainment, part.weight) for part in parts if part.is_counted)
     return {

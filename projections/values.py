@@ -19,31 +19,12 @@ from psycopg import Connection
 from psycopg.rows import DictRow, tuple_row
 
 from domain.calendar import end_of_day
-from domain.key_result import (
-    DeadlineAdjusted,
-    KeyResultCheckedIn,
-    KeyResultCommitted,
-    KeyResultDrafted,
-    KeyResultDraftRevised,
-    KeyResultDropped,
-    KeyResultOwnerChanged,
-    KeyResultRephrased,
-    KeyResultReplaced,
-    KeyResultScored,
-    MilestoneReached,
-    OverrideLifted,
-    OverrideUntil,
-    ProgressCorrected,
-    ProgressOverridden,
-    ProgressRecorded,
-    TargetAdjusted,
-    TargetCorrected,
-    WeightAdjusted,
-)
+from domain.key_result import DeadlineAdjusted, KeyResultCheckedIn, KeyResultCommitted, KeyResultDrafted, KeyResultDraftRevised, KeyResultDropped, KeyResultOwnerChanged, KeyResultRephrased, KeyResultReplaced, KeyResultScored, MilestoneReached, OverrideLifted, OverrideUntil, ProgressCorrected, ProgressOverridden, ProgressRecorded, TargetAdjusted, TargetCorrected, WeightAdjusted
 from domain.limits import HeldTime, holds, limit_attainment
 from domain.measurement import MeasurementRecorded, MeasurementWindowMoved
 from domain.measures import Direction, Point, Source, value_in_force
 from domain.stream import Fact
+from projections.answers import time, time_of
 from projections.lines import Measured, Progress, Told
 from projections.moment import Moment
 from projections.standing import LIMITS, NOTHING_SAID, Limit, Series, Standing, order, readings_of, said_by
@@ -385,9 +366,9 @@ NOTHING_LATER = f"{NULL}\t{NOTHING_SAID}"
 # Questions
 
 
-COLUMNS = """
-    value.version, value.from_position AS position, value.value, value.value_effective_at, value.value_source,
-    value.until, value.then_value, value.then_effective_at, value.then_source,
+COLUMNS = f"""
+    value.version, value.from_position AS position, value.value, {time_of("value.value_effective_at")},
+    value.value_source, value.until, value.then_value, {time_of("value.then_effective_at")}, value.then_source,
     value.held_us, value.held_last_at, value.is_held
 """
 IN_FORCE = """
@@ -399,13 +380,13 @@ IN_FORCE = """
 
 
 class Value(NamedTuple):
-    """The value in force at a moment. `held` is the attainment of a limit; `version` and `position` are the key
-    result's and that of the last fact about it, its measurement's included."""
+    """The value in force at a moment, since when as it stands in answers. `held` is the attainment of a limit;
+    `version` and `position` are the key result's and that of the last fact about it, its measurement's included."""
 
     version: int
     position: int
     value: Decimal | None
-    effective_at: datetime | None
+    effective_at: str | None
     source: str | None
     held: Decimal | None
 
@@ -425,13 +406,13 @@ def at(connection: Connection[DictRow], rows: Sequence[DictRow], moment: Moment)
 def _value(row: DictRow, point: Point | None, held: Decimal | None) -> Value:
     if point is None:
         return Value(row["version"], row["position"], None, None, None, held)
-    return Value(row["version"], row["position"], point.value, point.effective_at, str(point.source), held)
+    return Value(row["version"], row["position"], point.value, time(point.effective_at), str(point.source), held)
 
 
 def of_row(row: DictRow, clock: datetime) -> Value:
     """What the row of a key result with the COLUMNS of its value says at that clock."""
+    version, position, held = row["version"], row["position"], None
     is_over = row["until"] is not None and row["until"] <= clock
-    held = None
     if row["held_us"] is not None:
         known = HeldTime(row["committed_at"], row["deadline_at"], row["held_us"], row["held_last_at"], row["is_held"])
         if is_over:
@@ -439,10 +420,8 @@ def of_row(row: DictRow, clock: datetime) -> Value:
             known = known.advance(max(row["until"], known.last_at or row["until"]), is_held)
         held = known.at(clock)
     if is_over:
-        said = (row["then_value"], row["then_effective_at"], row["then_source"])
-    else:
-        said = (row["value"], row["value_effective_at"], row["value_source"])
-    return Value(row["version"], row["position"], *said, held)
+        return Value(version, position, row["then_value"], row["then_effective_at"], row["then_source"], held)
+    return Value(version, position, row["value"], row["value_effective_at"], row["value_source"], held)
 
 
 def said_by_then(
