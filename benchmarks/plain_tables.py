@@ -1,10 +1,15 @@
-"""What one would write by hand for the present alone: two tables without history, and one query for each question.
+"""What one would write by hand for the present alone: tables without history, and one query for each question.
 
-The arithmetic is PostgreSQL's and done in the query: attainment of each key result, and the mean of each objective.
+It answers the same members as the product does: measures and figures as exact texts, what was promised at commitment,
+attainment and pace of each key result, the means of each objective. All arithmetic is PostgreSQL's, done in the query.
+What it does less: it knows neither the past nor limits, milestones and overrides, asks nobody for a token, keeps no
+record of who read people's words, and its answers have no ETag.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,43 +18,67 @@ import orjson
 import psycopg
 from flask import Flask, Response
 from psycopg import Connection
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
 from benchmarks.data import World
+from domain.calendar import end_of_day
 
 TABLES = """
+    CREATE TABLE cycles (
+        id uuid PRIMARY KEY, name text NOT NULL, starts_on date NOT NULL, ends_on date NOT NULL,
+        time_zone text NOT NULL, state text NOT NULL, version int NOT NULL, position bigint NOT NULL
+    );
     CREATE TABLE objectives (
-        id uuid PRIMARY KEY, cycle_id uuid NOT NULL, title text NOT NULL, owner_id text NOT NULL, state text NOT NULL,
-        position bigint NOT NULL
+        id uuid PRIMARY KEY, cycle_id uuid NOT NULL REFERENCES cycles, title text NOT NULL, description text,
+        owner_id text NOT NULL, level text NOT NULL, team_id uuid, supports uuid[] NOT NULL, state text NOT NULL,
+        score_self numeric, score_review numeric, confidence int, stated_status text, replaces uuid, replaced_by uuid,
+        version int NOT NULL, position bigint NOT NULL
     );
     CREATE INDEX ON objectives (cycle_id);
     CREATE TABLE key_results (
         id uuid PRIMARY KEY, objective_id uuid NOT NULL REFERENCES objectives, cycle_id uuid NOT NULL,
         title text NOT NULL, owner_id text NOT NULL, direction text NOT NULL, unit text, baseline numeric,
-        target numeric, value numeric, value_effective_at timestamptz, deadline date NOT NULL, weight numeric,
-        state text NOT NULL, version int NOT NULL, position bigint NOT NULL, committed_at timestamptz
+        target numeric, value numeric, value_effective_at timestamptz, value_source text, deadline date NOT NULL,
+        deadline_at timestamptz NOT NULL, weight numeric, state text NOT NULL, milestones text,
+        original_target numeric, original_deadline date, original_weight numeric, score_self numeric,
+        score_review numeric, confidence int, stated_status text, replaces uuid, replaced_by uuid, feed_id uuid,
+        version int NOT NULL, position bigint NOT NULL, committed_at timestamptz
     );
     CREATE INDEX ON key_results (cycle_id);
     CREATE INDEX ON key_results (objective_id);
 """
-ONE = """
-    SELECT *, round((value - baseline) / (target - baseline), 6) AS attainment FROM key_results WHERE id = %s
+CYCLE = "SELECT * FROM cycles WHERE id = %s"
+KEY_RESULTS = """
+    WITH known AS (
+        SELECT *, (value - baseline) / (target - baseline) AS share,
+               least(1, greatest(0, extract(epoch FROM now() - committed_at)
+                                    / extract(epoch FROM deadline_at - committed_at))) AS elapsed
+          FROM key_results WHERE {which})
+    SELECT id, objective_id, cycle_id, title, owner_id, direction, unit, baseline::text, target::text, value::text,
+           value_effective_at, value_source, deadline, weight::text, state, milestones,
+           round(share, 6)::text AS attainment, round(elapsed, 6)::text AS elapsed,
+           CASE WHEN share >= 1 THEN 'achieved' WHEN share >= 0.9 * elapsed THEN 'on_track'
+                WHEN share >= 0.6 * elapsed THEN 'at_risk' ELSE 'behind' END AS status,
+           original_target::text, original_deadline, original_weight::text, score_self::text, score_review::text,
+           confidence, stated_status, replaces, replaced_by, feed_id, version, position, committed_at
+      FROM known ORDER BY position
 """
+ONE = KEY_RESULTS.format(which="id = %s")
+ALL = KEY_RESULTS.format(which="cycle_id = %s")
 OBJECTIVES = """
     WITH parts AS (SELECT objective_id, weight, (value - baseline) / (target - baseline) AS attainment
                      FROM key_results WHERE cycle_id = %(cycle)s)
-    SELECT o.*, round(s.clamped, 6) AS clamped, round(s.unclamped, 6) AS unclamped
+    SELECT o.id, o.cycle_id, o.title, o.description, o.owner_id, o.level, o.team_id, o.supports, o.state,
+           round(s.clamped, 6)::text AS clamped, round(s.unclamped, 6)::text AS unclamped,
+           o.score_self::text, o.score_review::text, o.confidence, o.stated_status, o.replaces, o.replaced_by,
+           o.version, o.position
       FROM objectives AS o
       JOIN (SELECT objective_id,
                    sum(weight * least(1, greatest(0, attainment))) / sum(weight) AS clamped,
                    sum(weight * attainment) / sum(weight) AS unclamped
               FROM parts GROUP BY objective_id) AS s ON s.objective_id = o.id
      WHERE o.cycle_id = %(cycle)s ORDER BY o.position
-"""
-KEY_RESULTS = """
-    SELECT *, round((value - baseline) / (target - baseline), 6) AS attainment
-      FROM key_results WHERE cycle_id = %(cycle)s ORDER BY position
 """
 
 
@@ -62,33 +91,41 @@ def make(url: str, world: World) -> None:
 
 
 def _fill(connection: Connection[Any], world: World) -> None:
+    cycle = world.cycle
+    days = (cycle.starts_on, cycle.ends_on, cycle.time_zone)
+    _insert(connection, "cycles", [(cycle.id, "A quarter", *days, cycle.state, 2, 0)])
+    now = datetime.now(UTC)
+    objectives, key_results = [], []
+    for position, each in enumerate(world.objectives):
+        said = each.wording
+        stated = (said.level, said.team_id, list(said.supports or ()), each.state)
+        unsaid = (None,) * 6
+        objectives.append((each.id, cycle.id, said.title, None, said.owner_id, *stated, *unsaid, 2, position))
+    for position, key_result in enumerate(world.key_results):
+        terms = key_result.terms
+        said_of_it = (terms.title, terms.owner_id, terms.direction, terms.unit, terms.baseline, terms.target)
+        value = (key_result.last_value or Decimal(0), now, "person")
+        deadline = (terms.deadline, end_of_day(terms.deadline, cycle.time_zone), terms.weight)
+        original = (terms.target, terms.deadline, terms.weight)
+        nothing = (None, None, 5, None, None, None, None)
+        place = (key_result.version, position, now - timedelta(days=1))
+        ids = (key_result.id, key_result.objective_id, cycle.id)
+        key_results.append((*ids, *said_of_it, *value, *deadline, key_result.state, None, *original, *nothing, *place))
+    _insert(connection, "objectives", objectives)
+    _insert(connection, "key_results", key_results)
+
+
+def _insert(connection: Connection[Any], table: str, rows: Sequence[tuple[object, ...]]) -> None:
     with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO objectives VALUES (%s, %s, %s, %s, %s, %s)",
-            [
-                (o.id, world.cycle.id, o.wording.title, o.wording.owner_id, o.state, position)
-                for position, o in enumerate(world.objectives)
-            ],
-        )
-        rows = []
-        for position, key_result in enumerate(world.key_results):
-            terms = key_result.terms
-            said = (terms.title, terms.owner_id, terms.direction, terms.unit, terms.baseline, terms.target)
-            value = key_result.last_value or Decimal(0)
-            place = (key_result.state, key_result.version, position)
-            rows.append(
-                (key_result.id, key_result.objective_id, world.cycle.id, *said, value, terms.deadline, 1, *place)
-            )
-        cursor.executemany(
-            "INSERT INTO key_results VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now(), %s, %s, %s, %s, %s, now())",
-            rows,
-        )
+        cursor.executemany(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(rows[0]))})", rows)
 
 
 def create_app(url: str) -> Flask:
     """The service that answers both questions."""
     app = Flask(__name__)
-    pool = ConnectionPool(url, kwargs={"autocommit": True, "row_factory": dict_row}, min_size=1, max_size=8, open=True)
+    pool: ConnectionPool[Connection[DictRow]] = ConnectionPool(
+        url, kwargs={"autocommit": True, "row_factory": dict_row}, min_size=1, max_size=8, open=True
+    )
 
     @app.get("/healthz")
     def healthz() -> str:
@@ -98,22 +135,43 @@ def create_app(url: str) -> Flask:
     def show(id: UUID) -> Response:
         with pool.connection() as connection:
             found = connection.execute(ONE, [id], prepare=True).fetchone()
-        return Response(orjson.dumps(found, default=str), mimetype="application/json")
+        return _json(None if found is None else _key_result(found))
 
     @app.get("/v1/cycles/<uuid:id>/tree")
     def tree(id: UUID) -> Response:
         with pool.connection() as connection:
             answer = _tree(connection, id)
-        return Response(orjson.dumps(answer, default=str), mimetype="application/json")
+        return _json(answer)
 
     return app
 
 
-def _tree(connection: Connection[Any], cycle_id: UUID) -> dict[str, Any]:
+def _json(answer: dict[str, Any] | None) -> Response:
+    return Response(orjson.dumps(answer, option=orjson.OPT_UTC_Z), mimetype="application/json")
+
+
+def _tree(connection: Connection[DictRow], cycle_id: UUID) -> dict[str, Any]:
+    cycle = connection.execute(CYCLE, [cycle_id], prepare=True).fetchone()
     branches = connection.execute(OBJECTIVES, {"cycle": cycle_id}, prepare=True).fetchall()
     of = {branch["id"]: branch for branch in branches}
     for branch in branches:
+        branch["attainment"] = {"clamped": branch.pop("clamped"), "unclamped": branch.pop("unclamped")}
+        branch["score"] = _score(branch)
         branch["key_results"] = []
-    for row in connection.execute(KEY_RESULTS, {"cycle": cycle_id}, prepare=True):
-        of[row["objective_id"]]["key_results"].append(row)
-    return {"objectives": branches}
+    for row in connection.execute(ALL, [cycle_id], prepare=True).fetchall():
+        of[row["objective_id"]]["key_results"].append(_key_result(row))
+    return {"cycle": cycle, "objectives": branches}
+
+
+def _key_result(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as it stands in answers: what belongs together is an object of its own."""
+    elapsed = row.pop("elapsed")
+    row["pace"] = {"elapsed": elapsed, "expected": elapsed, "status": row.pop("status")}
+    row["original"] = {name: row.pop(f"original_{name}") for name in ("target", "deadline", "weight")}
+    row["score"] = _score(row)
+    return row
+
+
+def _score(row: dict[str, Any]) -> dict[str, Any] | None:
+    own, review = row.pop("score_self"), row.pop("score_review")
+    return None if own is None and review is None else {"self": own, "review": review}

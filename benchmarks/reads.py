@@ -1,7 +1,8 @@
 """Reading one key result, and a cycle with 200 objectives of four key results: now, and as of the middle of history.
 
-Over HTTP, one request after another. Against queries by hand on tables that have no history and know neither pace nor
-limits nor milestones, under the same gunicorn; and against itself with ten times the history.
+Over HTTP, one request after another. Against queries by hand that give the same answers from tables without history,
+under the same gunicorn (`benchmarks.plain_tables` says what they do less); and against itself with ten times the
+history.
 """
 
 from __future__ import annotations
