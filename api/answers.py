@@ -273,6 +273,94 @@ SCHEMAS: dict[str, Schema] = {
         },
         but=("next",),
     ),
+    "DryRun": _object(
+        "What messages would do under a definition, and the number that they alone make, beside today's.",
+        {
+            "name": _TEXT,
+            "messages": _list(_ref("RehearsedMessage")),
+            "counts": _object("Messages by outcome.", {"matched": _WHOLE, "ignored": _WHOLE, "dead": _WHOLE}),
+            "result": _object(
+                "What the messages alone make: as a fact would say it, unrounded, of how many entities, and in which"
+                " time.",
+                {
+                    "value": _null(_TEXT),
+                    "exact": _null(_TEXT),
+                    "contributions": _WHOLE,
+                    "window": _object(
+                        "From the first moment up to, not including, the last.", {"from": _TIME, "to": _TIME}
+                    ),
+                },
+            ),
+            "today": _object(
+                "The key result as it is.",
+                {
+                    "key_result_id": _ID,
+                    "title": _TEXT,
+                    "value": _null(_MEASURE),
+                    "value_effective_at": _null(_TIME),
+                    "value_source": _null(_one_of(Source)),
+                },
+            ),
+            "feed": _null(
+                _object(
+                    "The feed of that name, where there is one.",
+                    {"id": _ID, "name": _TEXT, "revision": _WHOLE, "is_same_definition": _FLAG},
+                )
+            ),
+        },
+    ),
+    "RehearsedMessage": _object(
+        "What one message would do, and why.",
+        {
+            "topic": _TEXT,
+            "partition": _WHOLE,
+            "offset": _WHOLE,
+            "timestamp": _null(_TIME),
+            "outcome": {"type": "string", "enum": ["matched", "ignored", "dead"]},
+            "decoded": {**_list(_TEXT), "description": "each event in it as short JSON, as expressions read it"},
+            "ignored": {**_null(_TEXT), "description": "why it changes nothing"},
+            "findings": _list(
+                _object(
+                    "A part of a condition that decided it, and what its paths read.",
+                    {
+                        "field": _TEXT,
+                        "expression": _TEXT,
+                        "column": _WHOLE,
+                        "was": _TEXT,
+                        "values": {"type": "object", "additionalProperties": _TEXT},
+                    },
+                )
+            ),
+            "failure": _null(
+                _object(
+                    "Why it would be a dead letter.",
+                    {
+                        "stage": _TEXT,
+                        "reason": _TEXT,
+                        "field": _null(_TEXT),
+                        "expression": _null(_TEXT),
+                        "column": _null(_WHOLE),
+                    },
+                )
+            ),
+            "effects": _list(
+                _object(
+                    "What it says of one entity; without value it retracts it. `because` says whether it counts, and"
+                    " why not.",
+                    {
+                        "part": _null(_TEXT),
+                        "entity": _TEXT,
+                        "value": _null(_TEXT),
+                        "version": _null(_TEXT),
+                        "effective_at": _null(_TIME),
+                        "effective_by": _null(_one_of(EffectiveBy)),
+                        "counts": _FLAG,
+                        "because": _TEXT,
+                    },
+                )
+            ),
+        },
+    ),
     "DeadLetter": _object(
         "A message that a feed could not take.",
         {

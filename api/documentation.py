@@ -136,6 +136,25 @@ def of_command(
     }
 
 
+def of_rehearsal(answer: str, body: type[Body], scope: Scope) -> dict[str, Any]:
+    """The operation of a question that needs a body: nothing comes of it but the answer."""
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": body, "example": dict(body.example)}},
+        },
+        "responses": {
+            "200": {
+                "description": "The answer; nothing has changed",
+                "content": {"application/json": {"schema": _ref(answer)}},
+                "headers": {"Okr-Position": _POSITION},
+            },
+            **_problems(OF_COMMANDS),
+        },
+        **_secured(scope),
+    }
+
+
 def specify(app: Flask) -> Api:
     """The specification of the application, at /openapi.json, and Swagger UI for it at /docs/."""
     roles = "; ".join(f"{role} ({', '.join(sorted(scopes))})" for role, scopes in SCOPES.items())

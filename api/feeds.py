@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from flask import Response, request
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from api import feed_inputs, inputs
+from api import documentation, dry_runs, feed_inputs, inputs
 from api.auth import Scope
-from api.endpoints import Members, Routes, must_be_there
+from api.door import knock
+from api.endpoints import Members, Routes, must_be_there, read_body
 from api.fields import Flag, Id
+from api.moments import moment_of
 from api.parameters import OnePage, PageAtMoment
 from api.resources import FEED
+from api.responses import json_response
+from api.services import services
 from domain.application import OkrLedger, Outcome
 from domain.command import Command
-from domain.feeds.definition import FeedDefinition, parse_definition
-from projections import feeds
+from domain.cycle import CycleState, CycleTerms
+from domain.errors import Breach, Unknown
+from domain.feeds.definition import BadDefinition, FeedDefinition, Problem, parse_definition
+from domain.feeds.rehearsal import rehearse
+from projections import cycles, feeds, key_results
 from projections.answers import Answer, Page
 from projections.feed_evidence import dead_letters, evidence
 from projections.moment import Moment
@@ -50,9 +59,7 @@ def show_feed(connection: Connection[DictRow], moment: Moment, id: UUID) -> Answ
     return feeds.get(connection, id, moment)
 
 
-@routes.decides(
-    "/<uuid:id>", feed_inputs.FeedDefinition, FEED, scope=Scope.FEEDS_WRITE, method="PUT", demands_version=True
-)
+@routes.decides("/<uuid:id>/revisions", feed_inputs.FeedRevision, FEED, scope=Scope.FEEDS_WRITE, demands_version=True)
 def revise_feed(okr: OkrLedger, body: Members, by: Command, id: UUID) -> Outcome:
     """Revise the definition of a feed; the whole of it, so If-Match must name the version that you looked at."""
     return okr.revise_feed(id, definition(body), by)
@@ -90,6 +97,61 @@ def list_dead_letters(connection: Connection[DictRow], moment: Moment, after: st
     """The messages that a feed could not take, newest first: byte for byte, with the place and the reason."""
     must_be_there(FEED, connection, id, moment)
     return dead_letters(connection, id, after, limit)
+
+
+_DRY_RUN = dry_runs.DryRun()
+
+
+@routes.post("/dry-run")  # type: ignore[untyped-decorator] # flask-smorest has no types
+@routes.doc(**documentation.of_rehearsal("DryRun", dry_runs.DryRun, Scope.FEEDS_WRITE))  # type: ignore[untyped-decorator]
+def try_feed() -> Response:
+    """Try a definition on messages: what each would do and why, and the number that they make. Nothing is kept.
+
+    The messages are read by the worker's own program, in a transaction that can write nothing.
+    """
+    now = datetime.now(UTC)
+    request.max_content_length = dry_runs.MOST_BYTES
+    here = services()
+    with here.reads.connection() as connection:
+        caller, heads = knock(connection, request, now)
+        caller.must_hold(Scope.FEEDS_WRITE)
+        members = read_body(_DRY_RUN, may_be_empty=False)
+        wanted = _definition_within(members["definition"])
+        messages = dry_runs.read_messages(members["messages"], wanted, now)
+        moment = moment_of(connection, request, {}, now, heads, here.settings)
+        with connection.transaction():
+            connection.execute("SET TRANSACTION READ ONLY")
+            key_result = key_results.get(connection, wanted.key_result, moment)
+            if key_result is None:
+                raise Unknown(Breach("definition.key_result", "unknown", f"there is no key result {wanted.key_result}"))
+            cycle = cycles.get(connection, UUID(key_result["cycle_id"]), moment)
+            feed = feeds.get(connection, wanted.name, moment)
+    done = rehearse(wanted, messages, _terms(cycle or {}), now)
+    headers = {"Okr-Position": str(moment.position), "Cache-Control": "no-store"}
+    return json_response(dry_runs.answer(done, key_result, feed, wanted), headers=headers)
+
+
+def _definition_within(members: Any) -> FeedDefinition:
+    """The definition that is a part of a body: its fields are told with the part's name."""
+    try:
+        return parse_definition(_whole_as_int(members))
+    except BadDefinition as bad:
+        raise BadDefinition(
+            [
+                Problem("definition" if field == "definition" else f"definition.{field}", rule, message)
+                for field, rule, message in bad.problems
+            ]
+        ) from None
+
+
+def _terms(cycle: Answer) -> CycleTerms:
+    return CycleTerms(
+        UUID(cycle["id"]),
+        CycleState(cycle["state"]),
+        date.fromisoformat(cycle["starts_on"]),
+        date.fromisoformat(cycle["ends_on"]),
+        cycle["time_zone"],
+    )
 
 
 def without_null_next(answer: Answer) -> Answer:

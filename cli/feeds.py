@@ -158,7 +158,7 @@ def _define(api: Api, definition: Json) -> tuple[str, Json]:
         return "defined", api.post("/feeds", definition).body
     try:
         version = {"If-Match": f'"v{before["version"]}"'}
-        now: Json = api.send("PUT", f"/feeds/{before['id']}", definition, version).body
+        now: Json = api.send("POST", f"/feeds/{before['id']}/revisions", definition, version).body
     except Refused as refused:
         if refused.status == 412:
             raise Failure(f"somebody else has just changed {definition['name']}: look at it and try again.") from None

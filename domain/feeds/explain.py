@@ -9,14 +9,16 @@ import ast
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from domain.feeds.contribution import Dead, Ignored, Stage
 from domain.feeds.expressions import ColumnNotSent, Expression, ExpressionError, compile_expression
+from domain.feeds.functions import number_from_text
 from domain.feeds.message import Decoded, Message, Undecodable
 from domain.feeds.pipeline import CompiledFeed, Outcome, read_message
-from domain.feeds.values import UNAVAILABLE, kind, shortened
+from domain.feeds.values import UNAVAILABLE, Unfit, as_number, kind, shortened
 
 LONGEST_DECODED = 500
 """Characters of an event as it is shown."""
@@ -205,10 +207,12 @@ def _failure(feed: CompiledFeed, events: list[Decoded], dead: Dead) -> Failure:
         for field, expression in _expressions(feed):
             record = _record(event) if field.endswith("filter") else event.fields
             try:
-                expression.holds(record) if _is_condition(field) else expression.value(record)
-            except ExpressionError as error:
+                value = expression.holds(record) if _is_condition(field) else expression.value(record)
+                if field.endswith("value.expr") and not isinstance(value, int | Decimal):
+                    number_from_text(value) if isinstance(value, str) else as_number(value)
+            except (ExpressionError, Unfit) as error:
                 if Dead(dead.stage, str(error)).reason in (dead.reason, dead.reason.partition(": ")[2]):
-                    return Failure(dead.stage, dead.reason, field, expression.text, error.column)
+                    return Failure(dead.stage, dead.reason, field, expression.text, getattr(error, "column", None))
     name = dead.reason.partition(":")[0]
     blamed = _FIELD_OF.get(name) if dead.stage is Stage.VALUE else None
     texts = [expression.text for named, expression in _expressions(feed) if named == blamed]

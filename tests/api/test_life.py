@@ -150,14 +150,21 @@ def test_a_feed_is_defined_revised_paused_and_resumed(client: Client) -> None:
     assert client.state(f"/v1/key-results/{definition['key_result']}")["feed_id"] == feed["id"]
 
     definition["filter"] = "stage == 'won'"
-    blind = client.send("PUT", path, definition, role="feed-admin")
+    blind = client.post(f"{path}/revisions", definition, role="feed-admin")
     assert (blind.status_code, read(blind)["type"]) == (428, "/problems/precondition-required")
-    stale = client.send("PUT", path, definition, role="feed-admin", headers={"If-Match": '"v7"'})
+    stale = client.post(f"{path}/revisions", definition, role="feed-admin", headers={"If-Match": '"v7"'})
     assert stale.status_code == 412
     seen = client.get(path).headers["ETag"]
-    revised = client.send("PUT", path, definition, role="feed-admin", headers={"If-Match": seen})
+    why = {"reason": "Open deals are no revenue", "reason_code": "data_error"}
+    revised = client.post(f"{path}/revisions", definition | why, role="feed-admin", headers={"If-Match": seen})
     assert (revised.status_code, read(revised)["revision"]) == (200, 2)
     assert read(revised)["definition"]["filter"] == "stage == 'won'"
+    again = client.post(f"{path}/revisions", definition, role="feed-admin", headers={"If-Match": '"v2"'})
+    assert (again.status_code, read(again)["revision"]) == (200, 2)
+    history = client.state(f"/v1/key-results/{definition['key_result']}/history?type=Feed.Revised")["items"]
+    assert [(each["actor"]["id"], each["reason"], each["reason_code"]) for each in history] == [
+        ("feed-admin", why["reason"], "data_error")
+    ]
 
     assert client.done(f"{path}/pause", role="feed-admin")["is_paused"] is True
     assert client.done(f"{path}/resume", role="feed-admin")["is_paused"] is False

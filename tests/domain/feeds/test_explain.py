@@ -91,6 +91,8 @@ def test_each_side_of_a_ratio_has_its_own_filter() -> None:
         ({"retract_when": "lost > 3"}, {"id": 7, "lost": "no"}, "filter", "retract_when", 1),
         ({"value": {"expr": "price * hours"}}, {"id": 7, "price": 3, "hours": "x"}, "value", "value.expr", 9),
         ({"value": {"expr": "price"}}, {"id": 7}, "value", "value.expr", None),
+        ({"value": {"expr": "price"}}, {"id": 7, "price": "much"}, "value", "value.expr", None),
+        ({"value": {"expr": "price"}}, {"id": 7, "price": [1]}, "value", "value.expr", None),
         ({"value": {"expr": "price", "max": 5}}, {"id": 7, "price": 6}, "value", "value.expr", None),
         ({"entity": "deal.id"}, {"id": 7}, "value", "entity", None),
         ({"order": ["rev"]}, {"id": 7}, "value", "order", None),
