@@ -200,7 +200,7 @@ def page(
         limit=limit + 1,
     )
     rows, following = reading.cut(rows, limit, "position")
-    return _items(connection, rows), following
+    return items(connection, rows), following
 
 
 def _subjects(connection: Connection[DictRow], id: UUID | None) -> list[UUID]:
@@ -273,7 +273,8 @@ def _positions(
     return connection.execute(statement, values).fetchall()
 
 
-def _items(connection: Connection[DictRow], rows: list[DictRow]) -> list[Answer]:
+def items(connection: Connection[DictRow], rows: list[DictRow]) -> list[Answer]:
+    """The facts of these rows of the table, as a history tells them, in the same order."""
     positions = [row["position"] for row in rows]
     if not positions:
         return []
