@@ -6,8 +6,8 @@ X-Gitlab-Event).
 
 Traps:
 - Times are `2021-04-28 21:50:00 +0200`, `2016-08-12 15:23:28 UTC` or RFC 3339, according to kind and version.
-- A deployment has its id in deployment_id and its state in status; a pipeline, merge request and issue have theirs
-  in object_attributes; a job, whose kind is `build`, in build_id and build_status.
+- A deployment has its id in deployment_id and its state in status; a pipeline, merge request, issue and work item
+  have theirs in object_attributes; a job, whose kind is `build`, in build_id and build_status.
 - A running deployment, then a successful one, are two messages of one deployment: without `entity` they are one
   entity. There is no counter in them: put `order: [time(status_changed_at)]`.
 - A confidential issue has object_kind issue and another header.
@@ -40,6 +40,7 @@ _NESTED: dict[str, tuple[str, ...]] = {
     "pipeline": ("finished_at", "created_at"),
     "merge_request": ("updated_at", "created_at"),
     "issue": ("updated_at", "created_at"),
+    "work_item": ("updated_at", "created_at"),
 }
 
 

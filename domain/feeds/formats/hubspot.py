@@ -34,7 +34,7 @@ _OBJECT_TYPES = {
     "0-8": "line_item",
 }
 _DELETIONS = ("deletion", "privacyDeletion")
-_OF_THE_PROPERTY = ("propertyName", "propertyValue", "subscriptionType", "eventType", "changeFlag", "row")
+_OF_THE_DELETION = ("subscriptionType", "eventType", "changeFlag")
 
 Notification = dict[str, Any]
 
@@ -58,14 +58,14 @@ def _events(notification: Any, of: str) -> list[Decoded]:
     prefix, _, what = subscription.rpartition(".")
     if not prefix:
         raise Undecodable(f"{of}{name} is {subscription[:40]}, not such as deal.propertyChange")
+    if what == "associationChange":
+        return [Decoded(ignored="an association of two objects: no value of either changed")]
     type_ = prefix
     if prefix == "object":
         type_id = required_text(notification, "objectTypeId", of)
         type_ = _OBJECT_TYPES.get(type_id, type_id)
     notification |= {"subscriptionType": subscription, "objectType": type_}
     time = moment(notification.get("occurredAt"), f"{of}occurredAt", "ms")
-    if what == "associationChange":
-        return [Decoded(ignored="an association of two objects: no value of either changed")]
     if what == "merge":
         return _merged_away(notification, of)
     id = required_id(notification, "objectId", of)
@@ -84,7 +84,7 @@ def _events(notification: Any, of: str) -> list[Decoded]:
 def _deletion(notification: Notification, id: str | int) -> Decoded:
     type_ = notification["objectType"]
     prefix = notification["subscriptionType"].rpartition(".")[0]
-    known = {name: value for name, value in notification.items() if name not in _OF_THE_PROPERTY}
+    known = {name: value for name, value in notification.items() if name not in _OF_THE_DELETION}
     return Decoded(
         fields={**notification, "objectId": id, "row": KeyOnly()},
         entity=f"{type_} {id}",

@@ -3,7 +3,8 @@
 Source: RFC 8259, https://www.rfc-editor.org/rfc/rfc8259. Traps: a list is not taken apart; there is no id and no
 time by default, so without `entity` each message is an entity of its own, and without `effective_at` it counts at
 its arrival. A null value retracts the entity that the key names: as a text, or as an object on which the `entity`
-expression is read.
+expression is read. A zero and the four bytes of a schema's id, which serializers of a schema registry write before
+JSON, are left out, here and in all formats that read JSON; their Avro and Protobuf are refused.
 
     {"deployment": {"id": 7, "environment": "production"}, "deployment_status": {"state": "success"}}
 """

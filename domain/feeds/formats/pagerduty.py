@@ -8,7 +8,7 @@ Traps:
 - An event tells the incident as it is then. Of when it was created only incident.triggered and newer payloads
   (event.data.created_at) know: a time to restore cannot be had from incident.resolved alone where it is missing.
 - Events repeat and overtake each other: put `order: [time(event.occurred_at)]`.
-- Version 2 (`messages`) has been switched off by PagerDuty and is refused. pagey.ping is a test, and ignored.
+- Version 2 (`messages`), which PagerDuty no longer supports, is refused. pagey.ping is a test, and ignored.
 
     {"event": {"id": "01BZ", "event_type": "incident.resolved", "resource_type": "incident",
                "occurred_at": "2025-03-31T15:12:00.816Z",

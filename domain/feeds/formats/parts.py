@@ -26,7 +26,18 @@ def read_tree(raw: bytes, what: str = "the value") -> Any:
     try:
         return read_json(raw)
     except Unreadable as error:
+        if len(raw) >= 5 and raw[0] == 0:
+            return _registered(raw, what)
         raise Undecodable(f"{what} is no JSON that is read: {error}") from None
+
+
+def _registered(raw: bytes, what: str) -> Any:
+    """What a serializer of a schema registry wrote: a zero, four bytes of schema id, and the JSON, if it is one."""
+    try:
+        return read_json(raw[5:])
+    except Unreadable:
+        id = int.from_bytes(raw[1:5])
+        raise Undecodable(f"{what} has the schema {id} of a registry: of such values only JSON is read") from None
 
 
 def required_text(tree: dict[str, Any], name: str, of: str) -> str:
@@ -77,8 +88,8 @@ def read_key(key: bytes | None) -> tuple[dict[str, Any] | None, str | None]:
     if not key:
         return None, None
     try:
-        tree = read_json(key)
-    except Unreadable:
+        tree = read_tree(key, "the key")
+    except Undecodable:
         tree = None
     if isinstance(tree, dict):
         return tree, None

@@ -88,7 +88,7 @@ def _body(tree: Row) -> tuple[Row, Any, bool]:
     payload, event = tree.get("payload"), tree.get("event")
     if not isinstance(payload, dict) or _HEADER in tree:
         return tree, tree.get("replayId", tree.get("ReplayId")), False
-    replay_id = event.get("replayId") if isinstance(event, dict) else None
+    replay_id = event.get("replayId") if isinstance(event, dict) else tree.get("replayId")
     # A converter of Kafka Connect wraps in schema and payload too; its schema is an object.
     return payload, replay_id, isinstance(tree.get("schema"), str) or isinstance(event, dict)
 
@@ -123,8 +123,11 @@ def _row(body: Row, header: Row, *, is_whole: bool, is_null_cleared: bool) -> tu
     if nulled is None or differing is None:
         raise Undecodable(f"{_HEADER}: a bitmap of fields that do not stand in the order of their schema")
     row = _sent({name: value for name, value in fields.items() if name not in differing}, nulled, is_null_cleared)
-    changed = {name.partition(".")[0] for name in _named(header, "changedFields", body) or ()}
-    is_told = changed and changed <= row.keys() | differing
+    named = _named(header, "changedFields", body) or frozenset()
+    within = {name.partition(".")[0] for name in named if "." in name}
+    changed = within | {name for name in named if "." not in name}
+    # A bitmap that calls changed what has no value is one over other fields.
+    is_told = changed and changed <= row.keys() | differing | within
     return row, frozenset(changed if is_told else row)
 
 
@@ -153,6 +156,9 @@ def _named(header: Row, list_name: str, body: Row) -> frozenset[str] | None:
             continue
         parent = "" if bitmap[1] is None else _nth(body, int(bitmap[1]))
         columns = body if not parent else body.get(parent)
+        if parent and columns is None:
+            found.add(f"{parent}.{bitmap[2]}")  # which of its members nobody can say
+            continue
         names = [_nth(columns, bit) for bit in _bits(bitmap[2])]
         if next(iter(body)) != _HEADER or parent is None or not isinstance(columns, dict) or None in names:
             return None

@@ -6,8 +6,8 @@ and `unit`: how many of the smallest unit make one of the object's currency.
 
 Traps:
 - Amounts are whole numbers in the smallest unit: 2000 is 20.00 usd, but 2000 jpy. Write
-  `data.object.amount_paid / unit`; for a currency that Stripe does not list it is null, and the message dead.
-  Currencies are not converted: filter on one.
+  `data.object.amount_paid / unit`. For ugx, which has no decimals and was told in hundredths by some versions,
+  `unit` is null, and the message dead: write 1 or 100. Currencies are not converted: filter on one.
 - `created` of the event is when it happened, `created` of the object when that began; both are seconds.
 - Events repeat and overtake each other. There is no counter in them: put `order: [created]`.
 - What is new is whole in data.object; data.previous_attributes has what it replaced.
@@ -54,10 +54,12 @@ def decode(message: Message) -> list[Decoded]:
 
 
 def _unit(currency: Any) -> int | None:
-    """Of the currencies that Stripe names; two decimals are the rule, also for isk and ugx, which have none."""
+    """Two decimals are the rule, also for isk, which has none. None where it is not certain."""
     if not isinstance(currency, str) or not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
         return None
     currency = currency.lower()
+    if currency == "ugx":
+        return None
     return 1 if currency in _WITHOUT_DECIMALS else 1000 if currency in _WITH_THREE else 100
 
 
