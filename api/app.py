@@ -10,13 +10,14 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
-from api import cycles, events, feeds, key_results, objectives, operations, problems, teams
+from api import audit, cycles, events, feeds, key_results, objectives, operations, problems, teams
+from api.audit_answers import AUDIT_SCHEMAS
 from api.documentation import specify
 from api.metrics import ELSEWHERE, RequestMetrics, SharedCells
 from api.services import attach, open_services
 from api.settings import ApiSettings
 
-ROUTES = (cycles.routes, teams.routes, objectives.routes, key_results.routes, feeds.routes, events.routes)
+ROUTES = (cycles.routes, teams.routes, objectives.routes, key_results.routes, feeds.routes, events.routes, audit.routes)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -43,11 +44,15 @@ def create_app(settings: ApiSettings, cells: SharedCells | None = None, slot: in
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.url_map.merge_slashes = False
     app.url_map.converters["ordinal"] = Ordinal
+    app.url_map.converters["question"] = audit.QuestionName
     services = open_services(settings)
     attach(app, services)
     problems.register(app)
     api = specify(app)
     api.register_converter(Ordinal, lambda _: {"type": "integer", "minimum": 1, "maximum": 9999})
+    api.register_converter(audit.QuestionName, audit.question_names)
+    for name, schema in AUDIT_SCHEMAS.items():
+        api.spec.components.schema(name, schema)
     for routes in ROUTES:
         api.register_blueprint(routes)
     paths = {rule.rule for rule in app.url_map.iter_rules()} | set(operations.PATHS)

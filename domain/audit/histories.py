@@ -32,7 +32,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A key result at a moment. `attainment` is unclamped; `position` is that of its last fact.
+    """A key result at a moment. `attainment` is unclamped; `position` is that of the fact that said
+    the value, or of the last fact where no value says how far it has come.
 
     `is_counted`: committed, and neither replaced nor dropped. `has_feed`: a feed measures it.
     """

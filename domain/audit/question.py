@@ -117,21 +117,21 @@ class Question:
     family: Family = Family.FACTS
     recommends: str | None = None
 
-    def told(self, given: Mapping[str, Decimal]) -> dict[str, Decimal]:
-        """All parameters, the defaults where nothing is given.
-
-        ValueError names each that this question does not know or that lies outside of its bounds, one a line.
-        """
+    def faults(self, given: Mapping[str, Decimal]) -> list[tuple[str, str]]:
+        """What is wrong with these parameters, each with a sentence: unknown to this question, or out of bounds."""
         known = {parameter.name: parameter for parameter in self.parameters}
-        faults = [f"{name}: {self.name} has no such parameter" for name in given if name not in known]
-        faults += [
-            f"{name}: a number from {text(known[name].least)} to {text(known[name].most)} is expected"
-            for name, value in given.items()
-            if name in known and not known[name].least <= value <= known[name].most
+        unknown = [(name, f"{self.name} has no such parameter") for name in given if name not in known]
+        return unknown + [
+            (name, f"a number from {text(parameter.least)} to {text(parameter.most)} is expected")
+            for name, parameter in known.items()
+            if name in given and not parameter.least <= given[name] <= parameter.most
         ]
-        if faults:
-            raise ValueError("\n".join(faults))
-        return {name: given.get(name, parameter.default) for name, parameter in known.items()}
+
+    def told(self, given: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        """All parameters, the defaults where nothing is given. ValueError where there are faults."""
+        if faults := self.faults(given):
+            raise ValueError("; ".join(f"{name}: {message}" for name, message in faults))
+        return {parameter.name: given.get(parameter.name, parameter.default) for parameter in self.parameters}
 
 
 FindOne = Callable[[KeyResultHistory, Ask], Iterator[Finding]]

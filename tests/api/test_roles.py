@@ -13,6 +13,7 @@ READERS = frozenset(Role)
 WRITERS = frozenset({Role.MEMBER, Role.ADMIN})
 FEEDERS = frozenset({Role.FEED_ADMIN, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
+AUDITORS = frozenset({Role.AUDITOR, Role.ADMIN})
 EVERYBODY = frozenset({*Role, NOBODY})
 
 KEY_RESULT = "/v1/key-results/<uuid:id>"
@@ -30,6 +31,7 @@ MAY: dict[tuple[str, str], frozenset[Role | None]] = {
     ("POST", "/v1/cycles"): ADMINS,
     ("GET", "/v1/cycles/<uuid:id>"): READERS,
     ("GET", "/v1/cycles/<uuid:id>/tree"): READERS,
+    ("GET", "/v1/cycles/<uuid:id>/replay"): READERS,
     ("POST", "/v1/cycles/<uuid:id>/start"): ADMINS,
     ("POST", "/v1/cycles/<uuid:id>/scoring"): ADMINS,
     ("POST", "/v1/cycles/<uuid:id>/close"): ADMINS,
@@ -41,6 +43,7 @@ MAY: dict[tuple[str, str], frozenset[Role | None]] = {
     ("POST", "/v1/objectives"): WRITERS,
     ("GET", OBJECTIVE): READERS,
     ("GET", f"{OBJECTIVE}/history"): READERS,
+    ("GET", f"{OBJECTIVE}/replay"): READERS,
     ("POST", f"{OBJECTIVE}/key-results"): WRITERS,
     ("POST", f"{OBJECTIVE}/revisions"): WRITERS,
     ("POST", f"{OBJECTIVE}/commit"): WRITERS,
@@ -81,6 +84,8 @@ MAY: dict[tuple[str, str], frozenset[Role | None]] = {
     ("GET", f"{FEED}/evidence"): READERS,
     ("GET", f"{FEED}/dead-letters"): FEEDERS | {Role.AUDITOR},
     ("GET", "/v1/events"): READERS,
+    ("GET", "/v1/audit/questions"): AUDITORS,
+    ("GET", "/v1/audit/questions/<question:name>"): AUDITORS,
 }
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
@@ -97,6 +102,7 @@ def test_every_route_has_its_row(lonely: Client) -> None:
 def test_every_route_by_every_role(lonely: Client) -> None:
     for (method, rule), allowed in MAY.items():
         path = rule.replace("<uuid:id>", str(uuid4())).replace("<ordinal:n>", "1").replace("<path:path>", "index.css")
+        path = path.replace("<question:name>", "silent")
         assert not re.search("[<>]", path)
         for role in (NOBODY, *Role):
             answer = lonely.send(method, path, None if method == "GET" else {}, role=role)
