@@ -44,14 +44,19 @@ class FeedDefinition(Body):
     on_error = _part("on_error")
 
 
-class Feed(FeedDefinition):
+class Reasoned(FeedDefinition):
+    """And why, where that is to be said."""
+
+    reason = Words(allow_none=True, metadata={"description": "why, in words"})
+    reason_code = OneOf(ReasonCode, allow_none=True)
+
+
+class Feed(Reasoned):
     id = Id(allow_none=True, metadata={"description": "made by the server where it is left out"})
     example: ClassVar = EXAMPLE
 
 
-class FeedRevision(FeedDefinition):
-    """The whole definition as it is to be, and why, where that is to be said."""
+class FeedRevision(Reasoned):
+    """The whole definition as it is to be."""
 
-    reason = Words(allow_none=True, metadata={"description": "why, in words"})
-    reason_code = OneOf(ReasonCode, allow_none=True)
     example: ClassVar = {**EXAMPLE, "filter": "row.region == 'eu'", **REASON}

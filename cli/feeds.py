@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import click
 import yaml
 from rich.text import Text
 
-from cli import finding, settings
-from cli.client import Api, Json, Refused, connect
+from cli import feeds_files, finding, settings
+from cli.client import Api, Json, connect
 from cli.finding import short
-from cli.output import Failure, json_option, say, show_json, show_table
+from cli.output import json_option, say, show_json, show_table
 from domain.feeds.formats import FORMATS
 from domain.feeds.message import Format
 
 
 @click.group()
 def feeds() -> None:
-    """Define feeds and look at them.
+    """Define feeds, try them out, and look at them.
 
     A feed says: messages of this Kafka topic, that match this filter, contribute this value to that key result.
     """
-
-
-@feeds.command("define")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@json_option
-def define_feeds(file: Path, as_json: bool) -> None:
-    """Define the feeds of a YAML file, one or a list.
-
-    A feed of a name that is known is revised where its definition differs. `key_result` may be an id or a part of
-    the key result's title.
-
-    \b
-    Example:
-      okr feeds define revenue.yaml
-    """
-    api = connect(settings.read())
-    done = [_define(api, definition) for definition in _definitions(file)]
-    if as_json:
-        show_json([feed for _, feed in done])
-        return
-    for what, feed in done:
-        say(f"{what} {feed['name']} (revision {feed['revision']}).")
 
 
 @feeds.command("list")
@@ -75,7 +50,7 @@ def list_feeds(as_json: bool) -> None:
             ]
             for feed in found
         ],
-        empty="There is no feed yet: `okr feeds define FILE.yaml` defines one.",
+        empty="There is no feed yet: `okr feeds apply FILE.yaml` defines one.",
     )
 
 
@@ -136,36 +111,6 @@ def _format(each: Format) -> Json:
     }
 
 
-def _definitions(file: Path) -> list[Json]:
-    try:
-        read: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" at line {where.line + 1}" if where is not None else ""
-        raise Failure(f"{file} is no YAML{line}: {getattr(error, 'problem', error)}.") from None
-    definitions = read if isinstance(read, list) else [read]
-    if not definitions or not all(isinstance(each, dict) for each in definitions):
-        raise Failure(f"{file} holds no feed: a feed is a mapping with name, key_result, source, aggregate.")
-    return definitions
-
-
-def _define(api: Api, definition: Json) -> tuple[str, Json]:
-    """Define or revise a feed: what was done, and the feed as it is now."""
-    if isinstance(definition.get("key_result"), str):
-        definition = {**definition, "key_result": finding.key_result(api, definition["key_result"])["id"]}
-    before = next((each for each in api.items("/feeds") if each["name"] == definition.get("name")), None)
-    if before is None:
-        return "defined", api.post("/feeds", definition).body
-    try:
-        version = {"If-Match": f'"v{before["version"]}"'}
-        now: Json = api.send("POST", f"/feeds/{before['id']}/revisions", definition, version).body
-    except Refused as refused:
-        if refused.status == 412:
-            raise Failure(f"somebody else has just changed {definition['name']}: look at it and try again.") from None
-        raise
-    return ("unchanged:" if now["revision"] == before["revision"] else "revised"), now
-
-
 def _title(api: Api, key_result_id: str) -> str:
     return f"{short(key_result_id)} {api.get(f'/key-results/{key_result_id}')['title']}"
 
@@ -173,3 +118,8 @@ def _title(api: Api, key_result_id: str) -> str:
 def _topics(feed: Json) -> list[str]:
     source = feed["definition"]["source"]
     return [source["topic"]] if "topic" in source else list(source["topics"])
+
+
+feeds.add_command(feeds_files.apply_feeds)
+feeds.add_command(feeds_files.export_feeds)
+feeds.add_command(feeds_files.show_schema)

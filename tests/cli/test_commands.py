@@ -15,7 +15,7 @@ PRINTING = {
     "okr show",
     "okr history",
     "okr goalposts",
-    "okr feeds define",
+    "okr feeds apply",
     "okr feeds formats",
     "okr feeds list",
     "okr feeds show",
