@@ -12,6 +12,7 @@ from domain.measurement import EffectiveBy
 from domain.measures import Direction, PaceStatus, Source
 from domain.numbers import MEASURE_PATTERN
 from domain.objective import Level
+from projections.frames import MOST_FACTS
 
 Schema = dict[str, Any]
 
@@ -203,6 +204,69 @@ SCHEMAS: dict[str, Schema] = {
             "reason_code": _null(_TEXT),
             "provenance": _ANY,
             "texts": {"type": "object", "additionalProperties": _null(_TEXT)},
+        },
+    ),
+    "Replay": _object(
+        "A cycle, or one objective of it, frame by frame. The first frame of a page is whole: laid over it, each later "
+        "one gives the state of its moment, as the tree says it.",
+        {
+            "cycle": _ref("Cycle"),
+            "objective_id": {**_null(_ID), "description": "null where it is the whole cycle"},
+            "step": _TEXT,
+            "from": _TIME,
+            "to": _TIME,
+            "frames": _list(_ref("Frame")),
+            "next": {"type": "string", "description": "the cursor of the next page, absent on the last"},
+        },
+        but=("next",),
+    ),
+    "Frame": _object(
+        "What differs from the frame before. Lay `objectives` and `key_results` over the states by their id, then "
+        "`figures` member by member. `pace.elapsed` and `pace.expected` follow from the clock alone: they are as of "
+        "the frame in which they were shown last.",
+        {
+            "number": {"type": "integer", "minimum": 0},
+            "moment": _TIME,
+            "position": {"type": "integer", "minimum": 0, "description": "the facts up to it are known"},
+            "cycle": {**_null(_ref("Cycle")), "description": "null where it is as before"},
+            "objectives": {**_list(_ref("Objective")), "description": "those about which something was recorded"},
+            "key_results": {**_list(_ref("KeyResult")), "description": "those about which something was recorded"},
+            "figures": {
+                **_list(
+                    _object(
+                        "Figures that moved with time, or of objectives with their key results.",
+                        {
+                            "id": _ID,
+                            "attainment": {"description": "as that of an objective or of a key result"},
+                            "pace": {"description": "as that of a key result"},
+                        },
+                        but=("pace",),
+                    )
+                ),
+            },
+            "facts": {
+                **_list(_ref("ReplayedFact")),
+                "description": f"in their order; of more than {MOST_FACTS} the newest, those that are more than a "
+                "value before others",
+            },
+            "fact_count": {**_WHOLE, "description": "how many fell into this frame"},
+        },
+    ),
+    "ReplayedFact": _object(
+        "A fact in short; its history tells all of it. A reason that is null beside a code was erased.",
+        {
+            "position": _WHOLE,
+            "type": _TEXT,
+            "subject": _object("About what.", {"kind": _TEXT, "id": _ID}),
+            "actor": _object("Who.", {"id": _TEXT, "kind": _one_of(ActorKind)}),
+            "recorded_at": _TIME,
+            "effective_at": _null(_TIME),
+            "from": _ANY,
+            "to": _ANY,
+            "reason_code": _null(_TEXT),
+            "reason": _null(_TEXT),
+            "texts": {"type": "object", "additionalProperties": _null(_TEXT)},
+            "sentence": _object("What happened, in English and Chinese.", {"en": _TEXT, "zh": _TEXT}),
         },
     ),
     "Goalposts": _object(

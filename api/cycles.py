@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
@@ -12,13 +13,15 @@ from api.auth import Scope
 from api.endpoints import Members, Routes
 from api.fields import OneOf
 from api.parameters import PageAtMoment
+from api.replays import Replay
 from api.resources import CYCLE
 from domain.application import OkrLedger, Outcome
 from domain.command import Command
 from domain.cycle import CycleState
-from projections import cycles
+from projections import cycles, replay
 from projections.answers import Answer, Page
 from projections.moment import Moment
+from projections.replay import Asked
 from projections.tree import tree
 
 routes = Routes("cycles", "The periods for which goals are set")
@@ -52,6 +55,12 @@ def show_cycle(connection: Connection[DictRow], moment: Moment, id: UUID) -> Ans
 def show_tree(connection: Connection[DictRow], moment: Moment, id: UUID) -> Answer | None:
     """The objectives of a cycle with their key results, measures and pace, all at one moment."""
     return tree(connection, id, moment)
+
+
+@routes.shows("/<uuid:id>/replay", "Replay", parameters=Replay, has_texts=True)
+def replay_cycle(connection: Connection[DictRow], moment: Moment, id: UUID, **asked: Any) -> Answer | None:
+    """A cycle frame by frame: what differs from the frame before, and the facts that fell into each."""
+    return replay.of_cycle(connection, id, Asked(**asked), moment)
 
 
 @routes.decides("/<uuid:id>/start", inputs.Reason, CYCLE, scope=Scope.OKR_ADMIN)

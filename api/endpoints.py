@@ -56,7 +56,7 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
         super().__init__(collection, __name__, url_prefix=f"{PREFIX}/{collection}", description=description)
 
     def shows(
-        self, rule: str, answer: str, *, parameters: type[AtMoment] = AtMoment, has_texts: bool = False
+        self, rule: str, answer: str, *, parameters: type[Parameters] = AtMoment, has_texts: bool = False
     ) -> Callable[[Show], Show]:
         """A question about one thing: `show(connection, moment, **path, **asked)`; 404 where it answers None.
 

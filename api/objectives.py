@@ -14,6 +14,7 @@ from api.endpoints import Members, Routes, must_be_there
 from api.fields import Id, OneOf, OpaqueId
 from api.key_results import terms
 from api.parameters import History, PageAtMoment
+from api.replays import Replay
 from api.resources import KEY_RESULT, OBJECTIVE
 from domain.application import OkrLedger, Outcome
 from domain.command import Command
@@ -21,9 +22,10 @@ from domain.goal import GoalState
 from domain.objective import Level, Wording
 from domain.terms import Terms
 from domain.words import words
-from projections import history, objectives
+from projections import history, objectives, replay
 from projections.answers import Answer, Page
 from projections.moment import Moment
+from projections.replay import Asked
 
 routes = Routes("objectives", "What is to be achieved")
 
@@ -64,6 +66,12 @@ def show_history(
     """The facts about an objective, newest first: before and after, who, why, provenance."""
     must_be_there(OBJECTIVE, connection, id, moment)
     return history.page(connection, objective_id=id, moment=moment, after=after, limit=limit, **filters)
+
+
+@routes.shows("/<uuid:id>/replay", "Replay", parameters=Replay, has_texts=True)
+def replay_objective(connection: Connection[DictRow], moment: Moment, id: UUID, **asked: Any) -> Answer | None:
+    """An objective with its key results, frame by frame."""
+    return replay.of_objective(connection, id, Asked(**asked), moment)
 
 
 @routes.decides("/<uuid:id>/revisions", inputs.ObjectiveRevision, OBJECTIVE)

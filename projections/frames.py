@@ -29,7 +29,7 @@ from projections.tables import Table
 from projections.values import VALUES
 from projections.world import World
 
-MOST_FACTS = 50
+MOST_FACTS = 25
 """How many facts of a frame are told, the newest; those that say more than a value before all others."""
 
 _JUST_VALUES = ["KeyResult.ProgressRecorded", "Measurement.Recorded", "Measurement.WindowMoved"]

@@ -17,9 +17,8 @@ from projections.reading import BadCursor
 FACTS = "facts"
 ADJUSTMENTS = "adjustments"
 USUAL_STEP = "P1D"
-SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=7)
-STEP_PATTERN = r"^(facts|adjustments|P([0-9]{1,3}D)?(T[0-9]{1,3}H)?|P1W)$"
-STEP_RULE = "a step is `facts`, `adjustments`, or a duration from PT1H to P7D such as P1D"
+STEP_PATTERN = r"^(facts|adjustments|P[1-7]D|PT(16[0-8]|1[0-5][0-9]|[1-9][0-9]?)H)$"
+STEP_RULE = "a step is `facts`, `adjustments`, P1D to P7D, or PT1H to PT168H"
 
 ADJUSTING = (
     "KeyResult.TargetAdjusted",
@@ -37,7 +36,7 @@ ADJUSTING = (
 )
 """What changes a promise after it was made."""
 
-_DURATION = re.compile(r"P(?:([0-9]{1,3})D)?(?:T([0-9]{1,3})H)?")
+_STEP = re.compile(STEP_PATTERN)
 _CURSOR = re.compile(r"([0-9]{1,9})\.([0-9]{1,17})\.([0-9]{1,17})\.([0-9]{1,18})\.([0-9]{1,18})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -58,18 +57,14 @@ class Step:
 
 def step_of(text: str) -> Step:
     """The step that a text names. Raises `BadStep`."""
+    if _STEP.fullmatch(text) is None:
+        raise BadStep(STEP_RULE)
     if text == FACTS:
         return Step(text)
     if text == ADJUSTMENTS:
         return Step(text, types=ADJUSTING)
-    found = _DURATION.fullmatch("P7D" if text == "P1W" else text)
-    if found is None:
-        raise BadStep(STEP_RULE)
-    days, hours = (int(part or 0) for part in found.groups())
-    every = timedelta(days=days, hours=hours)
-    if not SHORTEST <= every <= LONGEST:
-        raise BadStep(STEP_RULE)
-    return Step(text, every)
+    count = int(text.strip("PTDH"))
+    return Step(text, timedelta(hours=count) if "T" in text else timedelta(days=count))
 
 
 class Stop(NamedTuple):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import orjson
 from psycopg.rows import DictRow
 
-from domain.measures import Direction, Expectation, PaceStatus, expectation
+from domain.measures import AT_RISK_FROM, ON_TRACK_FROM, Direction, Expectation, PaceStatus, expectation
 from projections import key_results, objectives, values
 from projections.answers import Answer, figure, joined
 from projections.moment import Moment
@@ -61,7 +62,7 @@ class World:
             known |= row
         moved = []
         for id, part in self._parts.items():
-            if id in changed:
+            if part.wakes_at > moment.clock or id in changed:
                 continue
             if part.has_run_out(moment.clock):
                 changed[id] = part.row
@@ -86,22 +87,26 @@ class World:
 
 
 class _Part:
-    """A key result: its row with its value, what was reckoned of it, and the status of its pace."""
+    """A key result: its row with its value, what was reckoned of it, and the status of its pace.
 
-    __slots__ = ("is_limit", "reckoned", "row", "status", "value")
+    Before `wakes_at` time alone changes nothing of it.
+    """
+
+    __slots__ = ("is_limit", "reckoned", "row", "status", "value", "wakes_at")
 
     row: DictRow
     is_limit: bool
     value: values.Value
     reckoned: key_results.Reckoned
     status: PaceStatus | None
+    wakes_at: datetime
 
     def become(self, row: DictRow, moment: Moment, expected: _Expectations) -> None:
         self.row = row
         self.is_limit = Direction(row["direction"]).is_limit
         self.value = values.of_row(row, moment.clock)
         self.reckoned = key_results.reckoned(row, self.value, moment)
-        self.status = self._status(expected)
+        self._look(expected)
 
     def has_run_out(self, clock: datetime) -> bool:
         """Whether an override has come to its end by then, and another value is in force."""
@@ -114,9 +119,9 @@ class _Part:
     def moves(self, clock: datetime, expected: _Expectations) -> bool:
         """Let time pass; whether attainment or status are others now."""
         before = self.reckoned.attainment, self.status
-        if self.is_limit and self.row["held_us"] is not None:
+        if self.row["held_us"] is not None:
             self.reckoned = self.reckoned._replace(attainment=values.of_row(self.row, clock).held)
-        self.status = self._status(expected)
+        self._look(expected)
         return before != (self.reckoned.attainment, self.status)
 
     def figures(self, expected: _Expectations) -> Answer:
@@ -126,10 +131,28 @@ class _Part:
             pace = {"elapsed": figure(found.elapsed), "expected": figure(found.expected), "status": self.status}
         return {"id": self.row["id"], "attainment": figure(self.reckoned.attainment), "pace": pace}
 
-    def _status(self, expected: _Expectations) -> PaceStatus | None:
-        if not self.reckoned.is_counted:
-            return None
-        return expected.of(self.row, is_limit=self.is_limit).status(self.reckoned.attainment)
+    def _look(self, expected: _Expectations) -> None:
+        self.status = None
+        if self.reckoned.is_counted:
+            self.status = expected.of(self.row, is_limit=self.is_limit).status(self.reckoned.attainment)
+        self.wakes_at = self._next()
+
+    def _next(self) -> datetime:
+        row, share = self.row, self.reckoned.attainment or Decimal(0)
+        if row["held_us"] is not None:
+            return _AT_ONCE
+        falls_at = _NEVER
+        least = _FALLS_BELOW.get(self.status) if self.status else None
+        if least is not None and share < least:
+            # The attainment stays, what is expected grows with time; a second early, to be reckoned exactly then.
+            whole = Decimal((row["deadline_at"] - row["committed_at"]) // _MICROSECOND)
+            falls_at = row["committed_at"] - _SECOND + timedelta(microseconds=int(whole * share / least))
+        return min(falls_at, row["until"] or _NEVER)
+
+
+_AT_ONCE, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_SECOND, _MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
+_FALLS_BELOW = {PaceStatus.ON_TRACK: ON_TRACK_FROM, PaceStatus.AT_RISK: AT_RISK_FROM}
 
 
 class _Expectations:

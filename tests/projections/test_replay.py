@@ -173,14 +173,14 @@ def test_of_many_facts_those_that_are_more_than_a_value_are_told(teller: Teller,
     committed(teller)
     begin = teller.now
     moved = teller.after(minutes=1).tell(KEY_RESULT, TargetAdjusted(from_=Decimal(100), to=Decimal(60)), reason="less")
-    for value in range(60):
+    for value in range(40):
         teller.tell(KEY_RESULT, ProgressRecorded(value=Decimal(value), effective_at=teller.now))
     teller.record()
     catch_up(connection)
     frame = frames_of(connection, begin + timedelta(hours=1), step="PT1H")[1]
-    assert frame["fact_count"] == 61
+    assert frame["fact_count"] == 41
     positions = [fact["position"] for fact in frame["facts"]]
-    assert positions == [moved, *range(moved + 12, moved + 61)]
+    assert positions == [moved, *range(moved + 17, moved + 41)]
 
 
 def test_an_override_that_runs_out_shows_the_value_behind_it(teller: Teller, connection: Views) -> None:
@@ -236,13 +236,13 @@ def test_whole_days_pass_as_on_the_clocks_of_the_cycle() -> None:
     assert stop_times(Span(begin, end, 1, number=5), timedelta(days=1), ZoneInfo("Europe/Berlin"), 9) == []
 
 
-@pytest.mark.parametrize("text", ["", "P", "PT", "PT0H", "P0D", "PT30M", "P8D", "PT169H", "P1M", "1", "FACTS", "P1DT"])
+@pytest.mark.parametrize("text", ["", "P", "PT", "PT0H", "P0D", "PT30M", "P8D", "PT169H", "P1M", "1", "FACTS", "P1D\n"])
 def test_steps_that_are_none(text: str) -> None:
     with pytest.raises(BadStep):
         step_of(text)
 
 
-@pytest.mark.parametrize("text", ["facts", "adjustments", "PT1H", "P7D", "P1W", "P1DT12H", "PT168H"])
+@pytest.mark.parametrize("text", ["facts", "adjustments", "PT1H", "P7D", "PT99H", "PT168H"])
 def test_steps(text: str) -> None:
     assert step_of(text).text == text
 
