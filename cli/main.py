@@ -30,6 +30,10 @@ TOPICS: dict[str, dict[str, str]] = {
     "Let business systems write": {
         "feeds": "cli.feeds",
     },
+    "Prove it": {
+        "export": "cli.bundles",
+        "verify": "cli.bundles",
+    },
     "Run the processes": {
         "serve": "cli.serve",
         "project": "cli.serve",

@@ -8,12 +8,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -22,63 +21,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from domain.application import OkrLedger
-from domain.command import Actor, Command
-from domain.cycle import CycleStarted
-from domain.stream import Event
 from ledger.checkpoints import open_checkpoint, read_checkpoint
 from ledger.datastore import become
 from ledger.past import read_head
 from ledger.tiles import stored_tree
 from tests.cli.command import OKR, environment, okr
+from tests.ledger.sealed import NOW, SealedLedger
 from workers.sealer.keys import KeyPlace, KeyTrouble
 from workers.sealer.main import Busy, run, seal_once
-from workers.sealer.sealing import Sealed, Sealing, SealRefused
+from workers.sealer.sealing import Sealing, SealRefused
 from workers.sealer.settings import SealerSettings
 from workers.sealer.sinks import ROLE, AnotherIsThere, Folder, Webhook, tell_due
 
-
-class Ledger:
-    """A ledger with a sealing key, to be written and tampered with."""
-
-    def __init__(self, url: str, directory: Path) -> None:
-        self.url = url
-        self.place = KeyPlace(directory / "sealing-key")
-        self.place.create("okr.example/ledger")
-        self.settings = SealerSettings(
-            database_url=url, key_file=self.place.path, every=0.05, folder=directory / "folder"
-        )
-
-    def write(self, count: int) -> None:
-        with OkrLedger(env={"PERSISTENCE_MODULE": "ledger", "OKR_DATABASE_URL": self.url}) as okr:
-            okr.save(*(Event(uuid4(), 1, CycleStarted()) for _ in range(count)), by=Command(Actor("anna"), NOW))
-
-    def seal(self) -> Sealed:
-        sealed = seal_once(self.settings)
-        assert sealed is not None
-        return sealed
-
-    def tamper(self, statement: str) -> None:
-        with psycopg.connect(self.url) as owner:
-            for table in ("events", "checkpoints", "sealing_keys"):
-                owner.execute(f"ALTER TABLE ledger.{table} DISABLE TRIGGER USER".encode())
-            owner.execute(statement.encode())
-
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(statement.encode()).fetchall()
-
-    @property
-    def checkpoints(self) -> list[str]:
-        return [note for (note,) in self.query("SELECT note FROM ledger.checkpoints ORDER BY number")]
-
-    @property
-    def files(self) -> list[str]:
-        assert self.settings.folder is not None
-        return [file.read_text() for file in sorted(self.settings.folder.glob("*.checkpoint"))]
-
-
-NOW = datetime.now(UTC)
 # What a forger with the owner's rights does: change a line and all hashes that follow from it.
 FORGE = (
     "UPDATE ledger.events SET line = replace(line, 'anna', 'bert'),"
@@ -87,11 +41,11 @@ FORGE = (
 
 
 @pytest.fixture
-def ledger(migrated_url: str, tmp_path: Path) -> Ledger:
-    return Ledger(migrated_url, tmp_path)
+def ledger(migrated_url: str, tmp_path: Path) -> SealedLedger:
+    return SealedLedger(migrated_url, tmp_path)
 
 
-def test_a_ledger_that_grows_is_signed_and_one_that_does_not_is_not(ledger: Ledger) -> None:
+def test_a_ledger_that_grows_is_signed_and_one_that_does_not_is_not(ledger: SealedLedger) -> None:
     assert seal_once(ledger.settings) is None
     ledger.write(3)
     first = ledger.seal()
@@ -99,7 +53,7 @@ def test_a_ledger_that_grows_is_signed_and_one_that_does_not_is_not(ledger: Ledg
     ledger.write(600)
     second = ledger.seal()
     assert (first.number, first.checkpoint.size, second.number, second.checkpoint.size) == (1, 3, 2, 603)
-    with psycopg.connect(ledger.url) as connection:
+    with psycopg.connect(ledger.url, autocommit=True) as connection:
         assert read_head(connection).root() == second.checkpoint.root == stored_tree(connection).root(603)
         assert stored_tree(connection).root(3) == first.checkpoint.root
     assert open_checkpoint(second.note, [ledger.place.current().verifier])[0] == second.checkpoint
@@ -126,7 +80,7 @@ def test_a_ledger_that_grows_is_signed_and_one_that_does_not_is_not(ledger: Ledg
          " (SELECT leaf_hash FROM ledger.events WHERE position = 4) WHERE position = 5", 5),
     ],
 )  # fmt: skip
-def test_a_past_that_was_rewritten_is_not_signed(ledger: Ledger, tampering: str, position: int) -> None:
+def test_a_past_that_was_rewritten_is_not_signed(ledger: SealedLedger, tampering: str, position: int) -> None:
     ledger.write(600)
     ledger.seal()
     ledger.tamper(tampering)
@@ -135,7 +89,7 @@ def test_a_past_that_was_rewritten_is_not_signed(ledger: Ledger, tampering: str,
     assert len(ledger.checkpoints) == 1
 
 
-def test_lines_and_tiles_that_were_changed_together_are_found_by_the_checkpoints(ledger: Ledger) -> None:
+def test_lines_and_tiles_that_were_changed_together_are_found_by_the_checkpoints(ledger: SealedLedger) -> None:
     for _ in range(3):
         ledger.write(100)
         ledger.seal()
@@ -145,7 +99,7 @@ def test_lines_and_tiles_that_were_changed_together_are_found_by_the_checkpoints
         ledger.seal()
 
 
-def test_an_old_backup_that_goes_on_is_not_signed(ledger: Ledger) -> None:
+def test_an_old_backup_that_goes_on_is_not_signed(ledger: SealedLedger) -> None:
     """What was signed last lies beside the key: the database's own memory went back with the backup."""
     ledger.write(10)
     ledger.seal()
@@ -163,7 +117,7 @@ def test_an_old_backup_that_goes_on_is_not_signed(ledger: Ledger) -> None:
         ledger.seal()
 
 
-def test_tiles_that_were_lost_or_changed_are_made_anew(ledger: Ledger) -> None:
+def test_tiles_that_were_lost_or_changed_are_made_anew(ledger: SealedLedger) -> None:
     ledger.write(600)
     sealed = ledger.seal()
     tiles = ledger.query("SELECT * FROM ledger.tiles ORDER BY level, number")
@@ -182,7 +136,7 @@ def test_tiles_that_were_lost_or_changed_are_made_anew(ledger: Ledger) -> None:
         assert ledger.query("SELECT * FROM ledger.tiles ORDER BY level, number") == tiles
 
 
-def test_a_checkpoint_that_is_not_ours_stops_the_sealer(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_checkpoint_that_is_not_ours_stops_the_sealer(ledger: SealedLedger, tmp_path: Path) -> None:
     ledger.write(10)
     ledger.seal()
     forged = read_checkpoint(ledger.checkpoints[0]).signed(KeyPlace(tmp_path / "another").create("okr.example/ledger"))
@@ -191,7 +145,7 @@ def test_a_checkpoint_that_is_not_ours_stops_the_sealer(ledger: Ledger, tmp_path
         ledger.seal()
 
 
-def test_a_key_belongs_to_one_ledger(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_key_belongs_to_one_ledger(ledger: SealedLedger, tmp_path: Path) -> None:
     ledger.write(10)
     ledger.seal()
     place = KeyPlace(tmp_path / "another")
@@ -200,7 +154,7 @@ def test_a_key_belongs_to_one_ledger(ledger: Ledger, tmp_path: Path) -> None:
         seal_once(SealerSettings(database_url=ledger.url, key_file=place.path))
 
 
-def test_a_key_is_read_only_where_nobody_else_may(ledger: Ledger) -> None:
+def test_a_key_is_read_only_where_nobody_else_may(ledger: SealedLedger) -> None:
     assert ledger.place.path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(KeyTrouble, match="it stays"):
         ledger.place.create()
@@ -209,7 +163,7 @@ def test_a_key_is_read_only_where_nobody_else_may(ledger: Ledger) -> None:
         ledger.seal()
 
 
-def test_the_old_key_hands_over_to_the_new_one(ledger: Ledger) -> None:
+def test_the_old_key_hands_over_to_the_new_one(ledger: SealedLedger) -> None:
     ledger.write(10)
     ledger.seal()
     old = ledger.place.current().verifier
@@ -228,7 +182,7 @@ def test_the_old_key_hands_over_to_the_new_one(ledger: Ledger) -> None:
     ]  # fmt: skip
 
 
-def test_one_sealer_is_active(ledger: Ledger) -> None:
+def test_one_sealer_is_active(ledger: SealedLedger) -> None:
     with psycopg.connect(ledger.url) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [0x6F6B72_20])
         with pytest.raises(Busy):
@@ -253,7 +207,7 @@ THE_APPLICATION_MAY_NOT = tuple(
 )
 
 
-def test_what_was_signed_stays_whoever_comes(ledger: Ledger) -> None:
+def test_what_was_signed_stays_whoever_comes(ledger: SealedLedger) -> None:
     ledger.write(1)
     ledger.seal()
     refused = {ROLE: NOBODY_MAY + THE_SEALER_MAY_NOT, "okr_app": NOBODY_MAY + THE_APPLICATION_MAY_NOT}
@@ -270,7 +224,7 @@ def test_what_was_signed_stays_whoever_comes(ledger: Ledger) -> None:
                     connection.execute(statement.encode())
 
 
-def test_the_database_takes_no_fork(ledger: Ledger) -> None:
+def test_the_database_takes_no_fork(ledger: SealedLedger) -> None:
     ledger.write(10)
     ledger.seal()
     with psycopg.connect(ledger.url) as connection:
@@ -301,7 +255,7 @@ class Killed(BaseException):
     ],
 )
 def test_a_kill_between_any_two_steps_loses_nothing(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, owner: type, method: str, is_done: bool, rotates: bool
+    ledger: SealedLedger, monkeypatch: pytest.MonkeyPatch, owner: type, method: str, is_done: bool, rotates: bool
 ) -> None:
     ledger.write(300)
     ledger.seal()
@@ -332,7 +286,7 @@ def test_a_kill_between_any_two_steps_loses_nothing(
     assert not list(ledger.place.path.parent.glob(".*"))
 
 
-def test_killed_at_random_moments_it_goes_on_where_it_was(ledger: Ledger) -> None:
+def test_killed_at_random_moments_it_goes_on_where_it_was(ledger: SealedLedger) -> None:
     chance = random.Random(7)
     told = environment(
         database_url=ledger.url,
@@ -358,7 +312,7 @@ def test_killed_at_random_moments_it_goes_on_where_it_was(ledger: Ledger) -> Non
     assert sizes == sorted(set(sizes))
 
 
-def test_the_process_ends_with_what_it_found(ledger: Ledger) -> None:
+def test_the_process_ends_with_what_it_found(ledger: SealedLedger) -> None:
     ledger.write(20)
     told = {"database_url": ledger.url, "sealing_key_file": str(ledger.place.path)}
     assert okr("seal", "--once", **told).stdout == "sealed: 20 lines.\n"
@@ -368,7 +322,7 @@ def test_the_process_ends_with_what_it_found(ledger: Ledger) -> None:
     assert "Error: not sealed: the ledger's past was rewritten at position 13: " in refused.stderr
 
 
-def test_it_runs_until_it_is_told_to_end(ledger: Ledger) -> None:
+def test_it_runs_until_it_is_told_to_end(ledger: SealedLedger) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=run, args=[ledger.settings, stop])
     thread.start()
@@ -385,7 +339,7 @@ def test_it_runs_until_it_is_told_to_end(ledger: Ledger) -> None:
 # Sinks
 
 
-def test_a_folder_is_never_written_over(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_folder_is_never_written_over(ledger: SealedLedger, tmp_path: Path) -> None:
     folder = Folder(tmp_path / "worm")
     folder.tell(1, 3, "a note\n")
     folder.tell(1, 3, "a note\n")
@@ -397,7 +351,7 @@ def test_a_folder_is_never_written_over(ledger: Ledger, tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o222 == 0
 
 
-def test_a_folder_that_holds_another_past_stops_the_sealer(ledger: Ledger) -> None:
+def test_a_folder_that_holds_another_past_stops_the_sealer(ledger: SealedLedger) -> None:
     ledger.write(3)
     assert ledger.settings.folder is not None
     Folder(ledger.settings.folder).tell(1, 2, "what was told before the database was replaced\n")
@@ -453,7 +407,7 @@ def receiver(directory: Path, refusals: list[int]) -> Iterator[tuple[Any, Webhoo
             server.shutdown()
 
 
-def test_a_webhook_is_told_each_checkpoint_once_it_takes_them(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_webhook_is_told_each_checkpoint_once_it_takes_them(ledger: SealedLedger, tmp_path: Path) -> None:
     ledger.write(3)
     ledger.seal()
     ledger.write(3)
@@ -475,7 +429,7 @@ def test_a_webhook_is_told_each_checkpoint_once_it_takes_them(ledger: Ledger, tm
         ]
 
 
-def test_a_server_that_we_cannot_trust_is_told_nothing(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_server_that_we_cannot_trust_is_told_nothing(ledger: SealedLedger, tmp_path: Path) -> None:
     ledger.write(3)
     ledger.seal()
     with receiver(tmp_path, []) as (server, _), psycopg.connect(ledger.url) as connection:
