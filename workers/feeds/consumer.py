@@ -21,6 +21,8 @@ from workers.feeds.settings import WorkerSettings
 
 C = TypeVar("C")
 
+MOST_POLLED = 500
+"""Messages of one poll: few enough to be still in the processor's cache when they are read."""
 FETCH_BYTES = 8 * 1024 * 1024
 ANSWER_MS = 5_000
 """How long the broker may take to answer before the worker gives up and starts over."""
@@ -104,7 +106,7 @@ def open_consumer(settings: WorkerSettings) -> KafkaConsumer:
         allow_auto_create_topics=False,
         isolation_level="read_uncommitted" if settings.is_trial else "read_committed",
         partition_assignment_strategy=(CooperativeStickyAssignor,),
-        max_poll_records=settings.batch_size,
+        max_poll_records=min(MOST_POLLED, settings.batch_size),
         max_partition_fetch_bytes=FETCH_BYTES,
         fetch_max_bytes=2 * FETCH_BYTES,
         session_timeout_ms=session_ms,

@@ -35,6 +35,14 @@ class Stretch:
     letters: list[Letter] = field(default_factory=list)
     ignored: int = 0
 
+    def go_on(self, later: Stretch) -> None:
+        """Take in what was read where this one ended."""
+        # Another feed may hold the same list of records.
+        self.records = [*self.records, *later.records]
+        self.arriving += later.arriving
+        self.letters += later.letters
+        self.ignored += later.ignored
+
     @property
     def next(self) -> int:
         return self.last + 1

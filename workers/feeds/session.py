@@ -3,8 +3,9 @@
 The broker is asked for messages and trusted with nothing: where to read on stands in the database, and moves there
 in the transaction that writes what was read. What is committed to the broker is for its operators to look at.
 
-A batch is written while the next one is read: so what the latter is read against is where the former will leave
-off. Whenever something else happens than that, such as a rebalance, a fence or a fault, what is in hand is dropped.
+A batch is written while the next one is read, for as long as that takes: so what the latter is read against is where
+the former will leave off. Whenever something else happens than that, such as a rebalance, a fence or a fault, what
+is in hand is dropped.
 
     Fenced, Outdated      drop what is in hand, read the offsets again
     database away         pause, keep polling so that the group keeps us, back off, go on where the database says
@@ -21,7 +22,6 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID
 
 import psycopg
 from eventsourcing.persistence import PersistenceError
@@ -41,17 +41,20 @@ from workers.feeds.consumer import (
     subscribe,
 )
 from workers.feeds.database import is_there, open_ledger
+from workers.feeds.hand import Hand
 from workers.feeds.lives import TopicLives
 from workers.feeds.metrics import Metrics
 from workers.feeds.offsets import Fenced, Life
 from workers.feeds.placing import Placing, Stands
-from workers.feeds.reading import Share, Stretch, read_records
+from workers.feeds.reading import read_records
 from workers.feeds.settings import WorkerSettings
 from workers.feeds.writing import BatchFailed, Writer
 
 LOG = logging.getLogger(__name__)
 
 POLL_MS = 300
+A_JOINS_END = 0.25
+"""Seconds in which a join that looks forgotten may only be ending."""
 NEWS_EVERY = 0.5
 LAG_EVERY = 5.0
 FIRST_BACK_OFF, LONGEST_BACK_OFF = 0.25, 5.0
@@ -76,9 +79,10 @@ class Session:
         self._life: dict[str, Life] = {}
         self._stands: dict[TopicPartition, Stands] = {}
         self._topics: set[str] = set()
-        self._left_out = False
+        self._left_out_at: float | None = None
+        self._hand = Hand(settings.batch_size)
         self._writer = Writer()
-        self._turns = 0
+        self._turns = self._hand_turns = 0
         self._news_at = self._lag_at = float("-inf")
 
     def __enter__(self) -> Self:
@@ -95,8 +99,11 @@ class Session:
     def read(self, stop: threading.Event) -> None:
         """Read until `stop` is set. Raises KafkaError when the consumer is of no more use."""
         while not stop.is_set():
-            records, out_of_range = self._poll(stop)
-            turns, shares = self._turns, self._shares(records)
+            # What is in hand is written as soon as it can be: nobody waits for more of it.
+            records, out_of_range = self._poll(stop, 0 if self._hand else POLL_MS)
+            self._take(records)
+            if records and self._writer.is_busy and not self._hand.is_full:
+                continue
             try:
                 self._finish()
                 self._skip(out_of_range)
@@ -105,10 +112,7 @@ class Session:
                 if self._topics and self._lives.is_old:
                     self._ask_for_lives()
                 self._place()
-                if turns != self._turns:
-                    self._put_back(records)
-                elif shares:
-                    self._write(shares)
+                self._write()
                 if time.monotonic() - self._lag_at > LAG_EVERY:
                     self._measure_lag()
             except (PersistenceError, psycopg.Error) as error:
@@ -117,18 +121,14 @@ class Session:
                 self._wait_for_the_database(stop)
         self._finish()
 
-    def _poll(self, stop: threading.Event) -> tuple[Records, Collection[TopicPartition]]:
+    def _poll(self, stop: threading.Event, wait_ms: int) -> tuple[Records, Collection[TopicPartition]]:
         """Messages; and the partitions in which the broker does not have what is to be read next."""
         if not self._topics:
-            stop.wait(POLL_MS / 1000)
+            stop.wait(wait_ms / 1000)
             return {}, ()
         try:
-            records = self._consumer.poll(POLL_MS)
-            was_left_out, self._left_out = self._left_out, is_left_out(self._consumer)
-            # Twice in a row: once may be a join that is ending at this moment.
-            if was_left_out and self._left_out:
-                LOG.warning("the group has left this worker out: joining again")
-                join_again(self._consumer)
+            records = self._consumer.poll(wait_ms)
+            self._mind_the_group()
             return records, ()
         except OffsetOutOfRangeError as error:
             return {}, list(error.args[0])
@@ -137,6 +137,18 @@ class Session:
         except Exception as error:
             # What cannot be unpacked, such as a batch in an unknown codec: the next poll would spin on it for ever.
             raise KafkaError(f"the consumer failed: {error!r}") from error
+
+    def _mind_the_group(self) -> None:
+        """Join the group again where it has left this worker out for longer than a join takes to end."""
+        now = time.monotonic()
+        if not is_left_out(self._consumer):
+            self._left_out_at = None
+        elif self._left_out_at is None:
+            self._left_out_at = now
+        elif now - self._left_out_at > A_JOINS_END:
+            LOG.warning("the group has left this worker out: joining again")
+            join_again(self._consumer)
+            self._left_out_at = None
 
     def _look_for_news(self) -> None:
         """Follow the ledger: feeds that were defined, revised, paused, resumed."""
@@ -195,17 +207,19 @@ class Session:
             elif read_on(self._consumer, partition, min(here.values())):
                 self._stands[partition] = here
 
-    def _write(self, shares: list[Share]) -> None:
-        """Begin to write what a batch holds for each feed, and stand behind it."""
+    def _write(self) -> None:
+        """Begin to write what is in hand, unless it was read against places where we no longer stand."""
+        hand, turns = self._hand, self._hand_turns
+        if not hand:
+            return
+        self._hand = Hand(self._settings.batch_size)
+        if turns != self._turns:
+            self._put_back(hand.partitions)
+            return
         life_ids = {(topic, epoch): life.id for topic, life in self._life.items() if (epoch := self._lives.of(topic))}
-        moved = set()
-        for share in shares:
-            for stand, (_, next) in share.stands().items():
-                partition = TopicPartition(stand.place.topic, stand.place.partition)
-                self._stands[partition][stand] = next
-                moved.add(partition)
         batches = Batches(self._ledger, self._catalogue, self._refuse_if_old)
-        offsets = {partition: min(self._stands[partition].values()) for partition in moved}
+        shares = hand.shares()
+        offsets = {partition: min(self._stands[partition].values()) for partition in hand.partitions}
         self._writer.begin(lambda: batches.apply(shares, life_ids), offsets)
 
     def _finish(self) -> None:
@@ -225,20 +239,22 @@ class Session:
                 self._metrics.count(written.applied, written.seconds)
                 self._tell_the_broker(written.offsets)
 
-    def _shares(self, records: Records) -> list[Share]:
-        """What each feed makes of the records that it has not read.
+    def _take(self, records: Records) -> None:
+        """Take in hand what each feed makes of the records that it has not read, and stand behind them.
 
         Records of partitions that have no place yet are put back: the consumer has stepped over them.
         """
         self._put_back(partition for partition in records if partition not in self._stands)
-        stretches: dict[UUID, list[Stretch]] = {}
+        if not self._hand:
+            self._hand_turns = self._turns
         for partition in sorted(records):
-            for stand, began in self._stands.get(partition, {}).items():
+            stands = self._stands.get(partition, {})
+            for stand, began in stands.items():
                 feed, life = self._catalogue.feeds[stand.feed_id], self._life[partition.topic]
                 stretch = read_records(feed, stand.place, life, began, records[partition])
                 if stretch is not None:
-                    stretches.setdefault(feed.id, []).append(stretch)
-        return [Share(self._catalogue.feeds[feed_id], found) for feed_id, found in stretches.items()]
+                    stands[stand] = stretch.next
+                    self._hand.take(feed, stretch)
 
     def _refuse_if_old(self) -> None:
         if self._lives.is_old:
@@ -285,7 +301,7 @@ class Session:
         while not stop.is_set():
             until = time.monotonic() + back_off
             while time.monotonic() < until and not stop.is_set():
-                self._poll(stop)
+                self._poll(stop, POLL_MS)
             if is_there(self._settings.database_url):
                 break
             back_off = min(2 * back_off, LONGEST_BACK_OFF)

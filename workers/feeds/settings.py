@@ -26,7 +26,8 @@ class WorkerSettings:
     is_trial: bool = False
     trial_epoch: str | None = None
     metrics_port: int | None = None
-    batch_size: int = 4_000
+    batch_size: int = 8_000
+    """About how many messages are written in one transaction, where a worker is behind."""
     session_timeout: float = 15
     """Silence after which the broker gives a worker's partitions to another."""
     topic_check: float = 30

@@ -36,6 +36,11 @@ class Writer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._writing: tuple[Future[Written], set[TopicPartition]] | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a batch is being written at this moment."""
+        return self._writing is not None and not self._writing[0].done()
+
     def begin(self, apply: Callable[[], Applied], offsets: Mapping[TopicPartition, int]) -> None:
         """Write a batch, after which its partitions are read on at `offsets`."""
 
