@@ -60,7 +60,8 @@ class Expression:
 
     def holds(self, record: Record) -> bool:
         """Whether the condition is met; null is not. `ExpressionError` also for what is no condition."""
-        return evaluation.condition(self.step(record), 1)
+        met = self.step(record)
+        return met if met is True or met is False else evaluation.condition(met, 1)
 
     def members(self, root: str) -> frozenset[str]:
         """Which members of `root` its paths read: of `row.a + row['b'].c` a and b."""

@@ -23,7 +23,10 @@ _COMPLEMENT = str.maketrans("0123456789", "9876543210")
 
 def version_text(parts: Iterable[Any]) -> str:
     """The parts as one sortable text. `Unfit` for a part that is neither number nor text, or is too long."""
-    return "".join([f"{version_part(part)} " for part in parts])
+    text = ""
+    for part in parts:
+        text += f"{version_part(part)} "
+    return text
 
 
 def version_part(part: Any) -> str:
