@@ -19,11 +19,16 @@ PRINTING = {
     "okr feeds formats",
     "okr feeds list",
     "okr feeds show",
+    "okr feeds try",
     "okr token create",
     "okr token list",
     "okr views status",
     "okr ledger status",
     "okr ledger verify",
+    "okr ledger checkpoint",
+    "okr ledger proof",
+    "okr ledger consistency",
+    "okr key show",
     "okr settings",
 }
 
