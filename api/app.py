@@ -10,14 +10,24 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
-from api import audit, cycles, events, feeds, key_results, objectives, operations, problems, teams
+from api import audit, cycles, events, feeds, key_results, objectives, operations, problems, proofs, teams
 from api.audit_answers import AUDIT_SCHEMAS
 from api.documentation import specify
 from api.metrics import ELSEWHERE, RequestMetrics, SharedCells
+from api.proofs import PROOF_SCHEMAS
 from api.services import attach, open_services
 from api.settings import ApiSettings
 
-ROUTES = (cycles.routes, teams.routes, objectives.routes, key_results.routes, feeds.routes, events.routes, audit.routes)
+ROUTES = (
+    cycles.routes,
+    teams.routes,
+    objectives.routes,
+    key_results.routes,
+    feeds.routes,
+    events.routes,
+    audit.routes,
+    proofs.routes,
+)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -51,7 +61,7 @@ def create_app(settings: ApiSettings, cells: SharedCells | None = None, slot: in
     api = specify(app)
     api.register_converter(Ordinal, lambda _: {"type": "integer", "minimum": 1, "maximum": 9999})
     api.register_converter(audit.QuestionName, audit.question_names)
-    for name, schema in AUDIT_SCHEMAS.items():
+    for name, schema in {**AUDIT_SCHEMAS, **PROOF_SCHEMAS}.items():
         api.spec.components.schema(name, schema)
     for routes in ROUTES:
         api.register_blueprint(routes)

@@ -46,7 +46,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "token": "cli.token",
         "key": "cli.sealing",
         "views": "cli.administer",
-        "ledger": "cli.administer",
+        "ledger": "cli.proving",
         "settings": "cli.administer",
     },
 }

@@ -31,6 +31,8 @@ MAY: dict[tuple[str, str], frozenset[Role | None]] = {
     ("POST", "/v1/cycles"): ADMINS,
     ("GET", "/v1/cycles/<uuid:id>"): READERS,
     ("GET", "/v1/cycles/<uuid:id>/tree"): READERS,
+    ("GET", "/v1/cycles/<uuid:id>/goalposts"): READERS,
+    ("GET", "/v1/cycles/<uuid:id>/diff"): READERS,
     ("GET", "/v1/cycles/<uuid:id>/replay"): READERS,
     ("POST", "/v1/cycles/<uuid:id>/start"): ADMINS,
     ("POST", "/v1/cycles/<uuid:id>/scoring"): ADMINS,
@@ -39,10 +41,13 @@ MAY: dict[tuple[str, str], frozenset[Role | None]] = {
     ("GET", "/v1/teams"): READERS,
     ("POST", "/v1/teams"): ADMINS,
     ("GET", "/v1/teams/<uuid:id>"): READERS,
+    ("GET", "/v1/teams/<uuid:id>/diff"): READERS,
     ("GET", "/v1/objectives"): READERS,
     ("POST", "/v1/objectives"): WRITERS,
     ("GET", OBJECTIVE): READERS,
     ("GET", f"{OBJECTIVE}/history"): READERS,
+    ("GET", f"{OBJECTIVE}/goalposts"): READERS,
+    ("GET", f"{OBJECTIVE}/diff"): READERS,
     ("GET", f"{OBJECTIVE}/replay"): READERS,
     ("POST", f"{OBJECTIVE}/key-results"): WRITERS,
     ("POST", f"{OBJECTIVE}/revisions"): WRITERS,
@@ -57,6 +62,7 @@ MAY: dict[tuple[str, str], frozenset[Role | None]] = {
     ("GET", KEY_RESULT): READERS,
     ("GET", f"{KEY_RESULT}/history"): READERS,
     ("GET", f"{KEY_RESULT}/goalposts"): READERS,
+    ("GET", f"{KEY_RESULT}/diff"): READERS,
     ("GET", f"{KEY_RESULT}/evidence"): READERS,
     ("POST", f"{KEY_RESULT}/revisions"): WRITERS,
     ("POST", f"{KEY_RESULT}/commit"): WRITERS,
@@ -84,6 +90,9 @@ MAY: dict[tuple[str, str], frozenset[Role | None]] = {
     ("GET", f"{FEED}/evidence"): READERS,
     ("GET", f"{FEED}/dead-letters"): FEEDERS | {Role.AUDITOR},
     ("GET", "/v1/events"): READERS,
+    ("GET", "/v1/ledger/checkpoint"): READERS,
+    ("GET", "/v1/ledger/proofs/inclusion/<int:position>"): READERS,
+    ("GET", "/v1/ledger/proofs/consistency"): READERS,
     ("GET", "/v1/audit/questions"): AUDITORS,
     ("GET", "/v1/audit/questions/<question:name>"): AUDITORS,
 }
@@ -102,7 +111,7 @@ def test_every_route_has_its_row(lonely: Client) -> None:
 def test_every_route_by_every_role(lonely: Client) -> None:
     for (method, rule), allowed in MAY.items():
         path = rule.replace("<uuid:id>", str(uuid4())).replace("<ordinal:n>", "1").replace("<path:path>", "index.css")
-        path = path.replace("<question:name>", "silent")
+        path = path.replace("<question:name>", "silent").replace("<int:position>", "1")
         assert not re.search("[<>]", path)
         for role in (NOBODY, *Role):
             answer = lonely.send(method, path, None if method == "GET" else {}, role=role)
