@@ -76,7 +76,7 @@ def test_each_line_may_itself_be_a_value(desk: Desk, file: Path, tmp_path: Path)
     assert document["result"]["value"] == "3"
     refused = desk.okr("feeds", "try", str(file), "--messages", str(values))
     assert refused.exit_code == 1
-    assert f"{values}:1: this is no message (it has amount, id)" in refused.stderr
+    assert f"{values}:1: this is no message (it has amount)" in refused.stderr
     assert "say --values" in refused.stderr
 
 
