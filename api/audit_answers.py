@@ -31,6 +31,44 @@ _FIGURE: Schema = {"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{6}$"}
 _POSITIONS = _list({"type": "integer", "minimum": 1})
 _FIGURES: Schema = {"type": "object", "description": "numbers as text, moments, words; what they are depends on it"}
 
+_TWO = _whole("A moment.", {"position": _WHOLE, "at": _TIME})
+_ACTOR = _whole("Who.", {"id": _TEXT, "kind": _TEXT})
+_ROLL = {
+    **_whole(
+        "The mean: each key result clamped to 0..1, and without clamping.", {"clamped": _FIGURE, "unclamped": _FIGURE}
+    ),
+    "type": ["object", "null"],
+}
+_NUMBER = _or_null(_FIGURE)
+_MOVED: dict[str, Schema] = {
+    "attainment": _whole(
+        "Against the original targets, today's, and those weighted by time; weights are today's.",
+        {"original": _ROLL, "current": _ROLL, "time_weighted": _ROLL},
+    ),
+    "owed_to_moved_targets": {**_NUMBER, "description": "current less original attainment, clamped"},
+    "owed_share": {**_NUMBER, "description": "the same as a share of the current attainment"},
+    "goalpost_shift": {**_NUMBER, "description": "-0.2 where the bar stands 20 % lower in the mean"},
+}
+_MOVES = _list(
+    _whole(
+        "An adjustment of a target, the one that is worth most first. Effects are unclamped attainment.",
+        {
+            "key_result_id": _ID,
+            "objective_id": _ID,
+            "title": _TEXT,
+            "position": _WHOLE,
+            "from": _TEXT,
+            "to": _TEXT,
+            "recorded_at": _TIME,
+            "actor": _ACTOR,
+            "reason_code": _or_null(_TEXT),
+            "time_share": _FIGURE,
+            "effect": {**_NUMBER, "description": "on its key result"},
+            "effect_on_objective": _NUMBER,
+            "effect_on_whole": {**_NUMBER, "description": "on what was asked about"},
+        },
+    )
+)
 _PARAMETER = _whole(
     "What a question may be told.",
     {"name": _TEXT, "default": _TEXT, "least": _TEXT, "most": _TEXT, "unit": _TEXT, "meaning": _TEXT},
@@ -80,5 +118,70 @@ AUDIT_SCHEMAS: dict[str, Schema] = {
             "next": _TEXT,
         },
         but=("next",),
+    ),
+    "Difference": _whole(
+        "What differs between two moments. `is_new`: it was not there at the first. `by_time`: only the clock did it.",
+        {
+            "kind": _TEXT,
+            "id": _ID,
+            "from": _TWO,
+            "to": _TWO,
+            "changes": _list(
+                _whole(
+                    "Something that differs.",
+                    {
+                        "kind": _TEXT,
+                        "id": _ID,
+                        "title": _or_null(_TEXT),
+                        "is_new": {"type": "boolean"},
+                        "fields": _list(
+                            _whole(
+                                "A field, and the positions of the facts that changed it: the latest of `fact_count`.",
+                                {
+                                    "field": _TEXT,
+                                    "from": {},
+                                    "to": {},
+                                    "facts": _POSITIONS,
+                                    "fact_count": _WHOLE,
+                                    "by_time": {"type": "boolean"},
+                                },
+                            )
+                        ),
+                    },
+                )
+            ),
+            "facts": _list(
+                _whole(
+                    "A fact that changed something.",
+                    {
+                        "position": _WHOLE,
+                        "type": _TEXT,
+                        "actor": _ACTOR,
+                        "recorded_at": _TIME,
+                        "effective_at": _or_null(_TIME),
+                        "reason_code": _or_null(_TEXT),
+                    },
+                )
+            ),
+            "position": _WHOLE,
+        },
+    ),
+    "ObjectiveGoalposts": _whole(
+        "What an objective's attainment owes to targets that moved.",
+        {"objective_id": _ID, **_MOVED, "adjustments": _MOVES, "position": _WHOLE},
+    ),
+    "CycleGoalposts": _whole(
+        "How much of a cycle's success is moved target. `objectives` are those of which a target moved.",
+        {
+            "cycle_id": _ID,
+            "sentence": _TEXT,
+            **_MOVED,
+            "objective_count": _WHOLE,
+            "objectives": _list(
+                _whole("An objective.", {"objective_id": _ID, "title": _TEXT, **_MOVED}),
+            ),
+            "adjustments": _MOVES,
+            "position": _WHOLE,
+        },
     ),
 }

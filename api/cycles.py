@@ -10,6 +10,7 @@ from psycopg.rows import DictRow
 
 from api import inputs
 from api.auth import Scope
+from api.between import TwoMoments, between
 from api.endpoints import Members, Routes
 from api.fields import OneOf
 from api.parameters import PageAtMoment
@@ -18,7 +19,7 @@ from api.resources import CYCLE
 from domain.application import OkrLedger, Outcome
 from domain.command import Command
 from domain.cycle import CycleState
-from projections import cycles, replay
+from projections import cycles, differences, moved_targets, replay
 from projections.answers import Answer, Page
 from projections.moment import Moment
 from projections.replay import Asked
@@ -61,6 +62,18 @@ def show_tree(connection: Connection[DictRow], moment: Moment, id: UUID) -> Answ
 def replay_cycle(connection: Connection[DictRow], moment: Moment, id: UUID, **asked: Any) -> Answer | None:
     """A cycle frame by frame: what differs from the frame before, and the facts that fell into each."""
     return replay.of_cycle(connection, id, Asked(**asked), moment)
+
+
+@routes.shows("/<uuid:id>/goalposts", "CycleGoalposts")
+def show_goalposts(connection: Connection[DictRow], moment: Moment, id: UUID) -> Answer | None:
+    """How much of a cycle's success is moved target: three attainments, and each adjustment's part in it."""
+    return moved_targets.of_one_cycle(connection, id, moment)
+
+
+@routes.shows("/<uuid:id>/diff", "Difference", parameters=TwoMoments, has_texts=True)
+def show_difference(connection: Connection[DictRow], moment: Moment, id: UUID, **asked: Any) -> Answer | None:
+    """What differs between two moments of a cycle and its goals, field by field, with the facts that caused it."""
+    return differences.of_cycle(connection, id, between(connection, moment, asked))
 
 
 @routes.decides("/<uuid:id>/start", inputs.Reason, CYCLE, scope=Scope.OKR_ADMIN)

@@ -12,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from api import inputs, key_result_inputs
+from api.between import TwoMoments, between
 from api.endpoints import Members, Routes, must_be_there
 from api.feeds import without_null_next
 from api.fields import Id, OneOf, OpaqueId
@@ -22,7 +23,7 @@ from domain.command import Command
 from domain.goal import GoalState
 from domain.key_result import OverrideUntil
 from domain.terms import Terms
-from projections import goalposts, history, key_results
+from projections import differences, goalposts, history, key_results
 from projections.answers import Answer, Page
 from projections.feed_evidence import evidence
 from projections.moment import Moment
@@ -64,6 +65,12 @@ def show_history(
 def show_goalposts(connection: Connection[DictRow], moment: Moment, id: UUID) -> Answer | None:
     """What the attainment owes to the value, and what to the target having moved."""
     return goalposts.get(connection, id, moment)
+
+
+@routes.shows("/<uuid:id>/diff", "Difference", parameters=TwoMoments)
+def show_difference(connection: Connection[DictRow], moment: Moment, id: UUID, **asked: Any) -> Answer | None:
+    """What differs between two moments of a key result, field by field, with the facts that caused it."""
+    return differences.of_key_result(connection, id, between(connection, moment, asked))
 
 
 @routes.shows("/<uuid:id>/evidence", "Evidence", parameters=PageAtMoment)

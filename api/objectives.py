@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from api import inputs, key_result_inputs
+from api.between import TwoMoments, between
 from api.endpoints import Members, Routes, must_be_there
 from api.fields import Id, OneOf, OpaqueId
 from api.key_results import terms
@@ -22,7 +23,7 @@ from domain.goal import GoalState
 from domain.objective import Level, Wording
 from domain.terms import Terms
 from domain.words import words
-from projections import history, objectives, replay
+from projections import differences, history, moved_targets, objectives, replay
 from projections.answers import Answer, Page
 from projections.moment import Moment
 from projections.replay import Asked
@@ -72,6 +73,18 @@ def show_history(
 def replay_objective(connection: Connection[DictRow], moment: Moment, id: UUID, **asked: Any) -> Answer | None:
     """An objective with its key results, frame by frame."""
     return replay.of_objective(connection, id, Asked(**asked), moment)
+
+
+@routes.shows("/<uuid:id>/goalposts", "ObjectiveGoalposts")
+def show_goalposts(connection: Connection[DictRow], moment: Moment, id: UUID) -> Answer | None:
+    """What the attainment of an objective owes to targets that moved, and each adjustment's part in it."""
+    return moved_targets.of_one_objective(connection, id, moment)
+
+
+@routes.shows("/<uuid:id>/diff", "Difference", parameters=TwoMoments, has_texts=True)
+def show_difference(connection: Connection[DictRow], moment: Moment, id: UUID, **asked: Any) -> Answer | None:
+    """What differs between two moments of an objective and its key results, with the facts that caused it."""
+    return differences.of_objective(connection, id, between(connection, moment, asked))
 
 
 @routes.decides("/<uuid:id>/revisions", inputs.ObjectiveRevision, OBJECTIVE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
@@ -9,13 +10,14 @@ from psycopg.rows import DictRow
 
 from api import inputs
 from api.auth import Scope
+from api.between import TwoMoments, between
 from api.endpoints import Members, Routes
 from api.fields import Id, OpaqueId
 from api.parameters import PageAtMoment
 from api.resources import TEAM
 from domain.application import OkrLedger, Outcome
 from domain.command import Command
-from projections import teams
+from projections import differences, teams
 from projections.answers import Answer, Page
 from projections.moment import Moment
 
@@ -50,3 +52,9 @@ def list_teams(
 def show_team(connection: Connection[DictRow], moment: Moment, id: UUID) -> Answer | None:
     """One team."""
     return teams.get(connection, id, moment)
+
+
+@routes.shows("/<uuid:id>/diff", "Difference", parameters=TwoMoments)
+def show_difference(connection: Connection[DictRow], moment: Moment, id: UUID, **asked: Any) -> Answer | None:
+    """What differs between two moments of a team, field by field, with the facts that caused it."""
+    return differences.of_team(connection, id, between(connection, moment, asked))

@@ -21,6 +21,7 @@ from domain.audit.question import (
 )
 from domain.key_result import WeightAdjusted
 from domain.measures import objective_attainment
+from domain.moved_targets import shares
 from domain.numbers import CONTEXT
 
 Weights = Mapping[UUID, Decimal | None]
@@ -96,20 +97,10 @@ def _moved(objective: ObjectiveHistory, moves: list[Move], ask: Ask) -> Finding 
 def _losers_and_gainers(parts: tuple[Part, ...], before: Weights, after: Weights) -> tuple[list[Part], list[Part]]:
     """The key results that count less than before, and those that count more. Only shares of the whole say so: a
     weight that is lowered lifts those of all others."""
-    was, is_now = _shares(before), _shares(after)
+    was, is_now = shares(before), shares(after)
     lost = [part for part in parts if is_now[part.id] < was[part.id]]
     gained = [part for part in parts if is_now[part.id] > was[part.id]]
     return lost, gained
-
-
-def _shares(weights: Weights) -> dict[UUID, Decimal]:
-    """The share of each in the whole, as the mean over them takes it."""
-    with localcontext(CONTEXT):
-        given = [weight for weight in weights.values() if weight]
-        usual = sum(given, Decimal(0)) / len(given) if given else Decimal(1)
-        counted = {id: usual if weight is None else weight for id, weight in weights.items()}
-        whole = sum(counted.values(), Decimal(0))
-        return {id: weight / whole if whole else Decimal(0) for id, weight in counted.items()}
 
 
 def _reached(part: Part) -> Decimal:
