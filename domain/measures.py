@@ -34,6 +34,8 @@ class Direction(StrEnum):
         return self is Direction.AT_LEAST or self is Direction.AT_MOST
 
 
+_ARRIVING = (Direction.INCREASE, Direction.DECREASE)
+
 # Which value is in force
 
 
@@ -122,7 +124,7 @@ def attainment(direction: Direction, baseline: Decimal, target: Decimal, value: 
     None where there is no value, and where baseline and target are the same, so that there is no way to go.
     ValueError for the directions that are measured otherwise.
     """
-    if direction is not Direction.INCREASE and direction is not Direction.DECREASE:
+    if direction not in _ARRIVING:
         raise ValueError(f"{direction} is not measured from a baseline to a target")
     if value is None or target == baseline:
         return None

@@ -75,6 +75,8 @@ def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
 
 def shown(figure: Decimal) -> Decimal:
     """The figure with exactly six decimals, half to even. For the edge of a view only, never on the way."""
-    text(figure)
+    # Also with many digits after the point a figure can be shown, so nothing has to be written down to count them.
+    if not figure.is_finite() or not -_LONGEST <= figure.adjusted() < _LONGEST:
+        text(figure)
     rounded = figure.quantize(_SIX_DECIMALS, context=_WIDE)
     return rounded if rounded else rounded.copy_abs()

@@ -20,9 +20,14 @@ Page = tuple[list[Answer], str | None]
 """The items of a page, and the cursor of the next one where there is one."""
 
 
-def written(members: Answer) -> str:
-    """The JSON text of an object."""
+def written(members: Answer | list[Answer]) -> str:
+    """The JSON text of an object or a list."""
     return orjson.dumps(members).decode()
+
+
+def quoted(text: str | None) -> str:
+    """A text in which nothing needs escaping, as JSON: a measure, a figure, a time, a word of ours."""
+    return "null" if text is None else f'"{text}"'
 
 
 def joined(said: str, further: Answer) -> str:

@@ -23,13 +23,28 @@ from domain.calendar import end_of_day
 from domain.checkin import ScoreKind
 from domain.feed import FeedDefined
 from domain.goal import GoalState
-from domain.key_result import DeadlineAdjusted, KeyResultCheckedIn, KeyResultCommitted, KeyResultDrafted, KeyResultDraftRevised, KeyResultDropped, KeyResultOwnerChanged, KeyResultRephrased, KeyResultReplaced, KeyResultScored, MilestoneReached, TargetAdjusted, TargetCorrected, WeightAdjusted
+from domain.key_result import (
+    DeadlineAdjusted,
+    KeyResultCheckedIn,
+    KeyResultCommitted,
+    KeyResultDrafted,
+    KeyResultDraftRevised,
+    KeyResultDropped,
+    KeyResultOwnerChanged,
+    KeyResultRephrased,
+    KeyResultReplaced,
+    KeyResultScored,
+    MilestoneReached,
+    TargetAdjusted,
+    TargetCorrected,
+    WeightAdjusted,
+)
 from domain.measures import Direction, Expectation, Milestone, attainment, expectation, milestone_attainment
 from domain.numbers import text
 from domain.terms import MilestoneStep, Terms
 from ledger.line import as_time
 from projections import reading, values
-from projections.answers import Answer, Page, day, figure, joined, measure, ref, time, written
+from projections.answers import Answer, Page, day, figure, measure, quoted, ref, time, written
 from projections.lines import Told
 from projections.moment import Moment
 from projections.tables import Table
@@ -340,7 +355,38 @@ COLUMNS = f"{OWN_COLUMNS}, {values.COLUMNS}"
 """What an answer is made of, as SQL: of the `row` of a key result and of its `value`."""
 
 
-DIRECTIONS = {str(direction): direction for direction in Direction}
+class Found(NamedTuple):
+    """A row with the COLUMNS. In a tree there are a thousand of them, and a dict for each would cost more than all
+    figures."""
+
+    id: str
+    objective_id: str
+    begun: int
+    direction: str
+    state: str
+    baseline: Decimal | None
+    target: Decimal | None
+    weight: Decimal | None
+    milestones: str | None
+    committed_at: datetime | None
+    deadline_at: datetime
+    members: str
+    version: int
+    position: int
+    value: Decimal | None
+    value_effective_at: str | None
+    value_source: str | None
+    until: datetime | None
+    then_value: Decimal | None
+    then_effective_at: str | None
+    then_source: str | None
+    held_us: int | None
+    held_last_at: datetime | None
+    is_held: bool | None
+
+    @classmethod
+    def of(cls, row: DictRow) -> Found:
+        return cls._make(map(row.__getitem__, cls._fields))
 
 
 class Reckoned(NamedTuple):
@@ -358,10 +404,13 @@ class Reckoned(NamedTuple):
         return answer
 
 
+DIRECTIONS = {str(direction): direction for direction in Direction}
+
+
 def get(connection: Connection[DictRow], id: UUID, moment: Moment) -> Answer | None:
     """The key result; None for an unknown id. Raises `BeforeCreation`."""
     row = reading.one(connection, KEY_RESULTS, id, moment, columns=COLUMNS, beside=values.IN_FORCE)
-    return None if row is None else reckon(connection, [row], moment)[0].answer
+    return None if row is None else _reckon(connection, [Found.of(row)], moment)[0].answer
 
 
 def page(
@@ -389,7 +438,7 @@ def page(
         filters={"state": state},
     )
     rows, following = reading.cut(rows, limit)
-    return [item.answer for item in reckon(connection, rows, moment)], following
+    return [item.answer for item in _reckon(connection, list(map(Found.of, rows)), moment)], following
 
 
 def under(
@@ -400,74 +449,76 @@ def under(
     objective_ids: list[str] | None = None,
 ) -> dict[str, list[Reckoned]]:
     """All key results of a cycle or of some objectives: those of each objective, in the order of their drafts."""
-    asked = {"cycle_id": cycle_id, "objective_id": objective_ids}
-    rows = reading.many(connection, KEY_RESULTS, moment, columns=COLUMNS, beside=values.IN_FORCE, under=asked)
+    rows: list[Found] = reading.many(
+        connection,
+        KEY_RESULTS,
+        moment,
+        columns=COLUMNS,
+        beside=values.IN_FORCE,
+        under={"cycle_id": cycle_id, "objective_id": objective_ids},
+        kind=lambda _: Found._make,
+    )
     parts: dict[str, list[Reckoned]] = {}
-    for part in reckon(connection, rows, moment):
+    for part in _reckon(connection, rows, moment):
         parts.setdefault(part.objective_id, []).append(part)
     return parts
 
 
-def reckon(connection: Connection[DictRow], rows: list[DictRow], moment: Moment) -> list[Reckoned]:
-    """Rows with the COLUMNS, reckoned in the same order; the same few statements for any number."""
-    found = values.at(connection, rows, moment)
-    return [reckoned(row, value, moment) for row, value in zip(rows, found, strict=True)]
-
-
 def reckoned(row: DictRow, value: Value, moment: Moment) -> Reckoned:
     """A row with the COLUMNS, and the value that is in force at the moment."""
-    direction = DIRECTIONS[row["direction"]]
-    steps = _steps_by(row["milestones"], moment)
-    share = _attainment(row, direction, steps, value, moment)
-    is_counted = row["state"] in COUNTED
-    text = joined(
-        row["members"],
-        {
-            "value": measure(value.value),
-            "value_effective_at": value.effective_at,
-            "value_source": value.source,
-            "milestones": steps,
-            "attainment": figure(share),
-            "pace": _pace(row, direction, share, moment) if is_counted else None,
-            "version": value.version,
-            "position": value.position,
-        },
+    return _reckoned(Found.of(row), value, moment)
+
+
+def _reckon(connection: Connection[DictRow], rows: list[Found], moment: Moment) -> list[Reckoned]:
+    """Rows reckoned in the same order; the same few statements for any number."""
+    if moment.effective_at is None:
+        return [_reckoned(row, _value(row, moment.clock), moment) for row in rows]
+    found = values.at(connection, [row._asdict() for row in rows], moment)
+    return [_reckoned(row, value, moment) for row, value in zip(rows, found, strict=True)]
+
+
+def _value(row: Found, clock: datetime) -> Value:
+    """The value in force; without detours where time alone does not change it."""
+    if row.until is not None or row.held_us is not None:
+        return values.of_row(row._asdict(), clock)
+    return Value(row.version, row.position, row.value, row.value_effective_at, row.value_source, None)
+
+
+def _reckoned(row: Found, value: Value, moment: Moment) -> Reckoned:
+    steps, share, pace = None, None, "null"
+    if row.milestones is not None:
+        steps = _steps_by(row.milestones, moment)
+    if row.committed_at is not None:
+        direction = DIRECTIONS[row.direction]
+        if steps is not None:
+            share = milestone_attainment(milestones(steps), moment.known_by)
+        elif direction.is_limit or row.baseline is None or row.target is None:
+            share = value.held
+        else:
+            share = attainment(direction, row.baseline, row.target, value.value)
+        if row.state in COUNTED:
+            expected, shown = _expectation(row.committed_at, row.deadline_at, moment.looked_at, direction.is_limit)
+            pace = f'{{{shown},"status":"{expected.status(share)}"}}'
+    # Put together by hand: in a tree of a thousand, a call of orjson for each would take as long as all figures.
+    text = (
+        f'{row.members[:-1]},"value":{quoted(measure(value.value))},"value_effective_at":{quoted(value.effective_at)},'
+        f'"value_source":{quoted(value.source)},"milestones":{"null" if steps is None else written(steps)},'
+        f'"attainment":{quoted(figure(share))},"pace":{pace},"version":{value.version},"position":{value.position}}}'
     )
-    return Reckoned(row["objective_id"], is_counted, share, row["weight"], text)
-
-
-def _attainment(
-    row: DictRow, direction: Direction, steps: list[Answer] | None, value: Value, moment: Moment
-) -> Decimal | None:
-    if row["committed_at"] is None:
-        return None
-    if direction is Direction.MILESTONES:
-        return milestone_attainment(milestones(steps), moment.known_by)
-    if direction.is_limit:
-        return value.held
-    return attainment(direction, row["baseline"], row["target"], value.value)
-
-
-def _pace(row: DictRow, direction: Direction, share: Decimal | None, moment: Moment) -> Answer:
-    expected, elapsed_text, expected_text = _expectation(
-        row["committed_at"], row["deadline_at"], moment.looked_at, direction.is_limit
-    )
-    return {"elapsed": elapsed_text, "expected": expected_text, "status": expected.status(share)}
+    return Reckoned(row.objective_id, row.state in COUNTED, share, row.weight, text)
 
 
 @lru_cache(maxsize=1024)  # what was committed at once is mostly due at once
 def _expectation(
     committed_at: datetime, deadline_at: datetime, now: datetime, is_limit: bool
-) -> tuple[Expectation, str | None, str | None]:
-    """What may be expected, with its figures as they stand in answers."""
+) -> tuple[Expectation, str]:
+    """What may be expected, and how its figures stand in answers."""
     found = expectation(committed_at, deadline_at, now, is_limit=is_limit)
-    return found, figure(found.elapsed), figure(found.expected)
+    return found, f'"elapsed":{quoted(figure(found.elapsed))},"expected":{quoted(figure(found.expected))}'
 
 
-def _steps_by(milestones: str | None, moment: Moment) -> list[Answer] | None:
+def _steps_by(milestones: str, moment: Moment) -> list[Answer]:
     """The milestones; those that were reached after the moment asked for are not reached."""
-    if milestones is None:
-        return None
     steps: list[Answer] = orjson.loads(milestones)
     by = as_time(moment.known_by)
     for step in steps:

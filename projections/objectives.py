@@ -14,7 +14,17 @@ from psycopg.rows import DictRow
 from domain.checkin import ScoreKind
 from domain.goal import GoalState
 from domain.measures import objective_attainment
-from domain.objective import ObjectiveCheckedIn, ObjectiveCommitted, ObjectiveDrafted, ObjectiveDraftRevised, ObjectiveDropped, ObjectiveOwnerChanged, ObjectiveRephrased, ObjectiveReplaced, ObjectiveScored
+from domain.objective import (
+    ObjectiveCheckedIn,
+    ObjectiveCommitted,
+    ObjectiveDrafted,
+    ObjectiveDraftRevised,
+    ObjectiveDropped,
+    ObjectiveOwnerChanged,
+    ObjectiveRephrased,
+    ObjectiveReplaced,
+    ObjectiveScored,
+)
 from projections import key_results, reading
 from projections.answers import Answer, Page, figure, joined, ref, written
 from projections.key_results import Reckoned, score
@@ -259,12 +269,12 @@ def branches(connection: Connection[DictRow], cycle_id: UUID, moment: Moment) ->
     """The objectives of a cycle, each with its `key_results`, as JSON text."""
     rows = reading.many(connection, OBJECTIVES, moment, columns=COLUMNS, under={"cycle_id": cycle_id})
     parts_of = key_results.under(connection, moment, cycle_id=cycle_id)
-    found = []
-    for row in rows:
-        parts = parts_of.get(row["id"], [])
-        key_results_said = [orjson.Fragment(part.text) for part in parts]
-        found.append(orjson.Fragment(joined(row["members"], reckoned(row, parts) | {"key_results": key_results_said})))
-    return found
+    return [_branch(row, parts_of.get(row["id"], [])) for row in rows]
+
+
+def _branch(row: DictRow, parts: list[Reckoned]) -> orjson.Fragment:
+    said = orjson.Fragment(f"[{','.join([part.text for part in parts])}]")
+    return orjson.Fragment(joined(row["members"], reckoned(row, parts) | {"key_results": said}))
 
 
 def _answers(connection: Connection[DictRow], rows: list[DictRow], moment: Moment) -> list[Answer]:

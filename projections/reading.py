@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, RowFactory, dict_row
 
 from projections.moment import BeforeCreation, Moment
 from projections.tables import Table
@@ -59,14 +59,15 @@ def many(
     under: dict[str, UUID | list[str] | None] | None = None,
     sought: dict[str, Any] | None = None,
     filters: dict[str, Any] | None = None,
-) -> list[DictRow]:
+    kind: RowFactory[Any] | None = None,
+) -> list[Any]:
     """Rows in the order in which their ids were begun, from behind the position `after`.
 
     Of the three kinds of conditions (None asks nothing), `under` are columns that never change, with one value or
     any of several; `sought` are indexed; and `filters` are looked at row by row.
 
     `columns` are what is wanted of `row`, as SQL, and `beside` is what is joined to it. Rows travel as text, which is
-    read faster than the binary form of as many numbers.
+    read faster than the binary form of as many numbers; they come as dicts unless `kind` says otherwise.
     """
     conditions: list[str] = []
     values: dict[str, Any] = {"position": moment.position, "after": after, "limit": limit}
@@ -81,15 +82,16 @@ def many(
             values[column] = value
             if sought and column in sought:
                 conditions.append(f"first.id IN (SELECT id FROM {table.name} WHERE {column} = %({column})s)")
-    return connection.execute(
+    statement = (
         f"SELECT {columns} FROM {table.name} AS first CROSS JOIN LATERAL ("
         f" SELECT * FROM {table.name} WHERE id = first.id AND from_position <= %(position)s"
         f" ORDER BY from_position DESC LIMIT 1) AS row {beside} "
         f"WHERE first.from_position = first.begun AND first.begun > %(after)s AND first.begun <= %(position)s "
         + "".join(f"AND {condition} " for condition in conditions)
-        + "ORDER BY first.begun LIMIT %(limit)s",
-        values,
-    ).fetchall()
+        + "ORDER BY first.begun LIMIT %(limit)s"
+    )
+    with connection.cursor(row_factory=kind or dict_row) as cursor:
+        return cursor.execute(statement, values).fetchall()
 
 
 def behind(cursor: str | None) -> int:

@@ -19,7 +19,27 @@ from psycopg import Connection
 from psycopg.rows import DictRow, tuple_row
 
 from domain.calendar import end_of_day
-from domain.key_result import DeadlineAdjusted, KeyResultCheckedIn, KeyResultCommitted, KeyResultDrafted, KeyResultDraftRevised, KeyResultDropped, KeyResultOwnerChanged, KeyResultRephrased, KeyResultReplaced, KeyResultScored, MilestoneReached, OverrideLifted, OverrideUntil, ProgressCorrected, ProgressOverridden, ProgressRecorded, TargetAdjusted, TargetCorrected, WeightAdjusted
+from domain.key_result import (
+    DeadlineAdjusted,
+    KeyResultCheckedIn,
+    KeyResultCommitted,
+    KeyResultDrafted,
+    KeyResultDraftRevised,
+    KeyResultDropped,
+    KeyResultOwnerChanged,
+    KeyResultRephrased,
+    KeyResultReplaced,
+    KeyResultScored,
+    MilestoneReached,
+    OverrideLifted,
+    OverrideUntil,
+    ProgressCorrected,
+    ProgressOverridden,
+    ProgressRecorded,
+    TargetAdjusted,
+    TargetCorrected,
+    WeightAdjusted,
+)
 from domain.limits import HeldTime, holds, limit_attainment
 from domain.measurement import MeasurementRecorded, MeasurementWindowMoved
 from domain.measures import Direction, Point, Source, value_in_force
