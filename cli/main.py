@@ -26,6 +26,11 @@ TOPICS: dict[str, dict[str, str]] = {
         "show": "cli.look",
         "history": "cli.look",
         "goalposts": "cli.look",
+        "replay": "cli.replay.command",
+        "diff": "cli.audit",
+    },
+    "Audit": {
+        "audit": "cli.audit",
     },
     "Let business systems write": {
         "feeds": "cli.feeds",
