@@ -27,6 +27,7 @@ from api.responses import json_response
 from api.services import Services
 from domain.application import OkrLedger, Outcome
 from domain.command import Command
+from ledger.durable import await_disk
 from projections.answers import Answer
 from projections.foreseen import key_result_at
 from projections.moment import resolve
@@ -66,7 +67,11 @@ def run(
             if key is None and not must_queue:
                 # Nothing to be said or kept beside the facts: the transaction is the use case's own affair.
                 with okr.record.on(connection):
-                    return _done(okr, decide(okr, by), resource, is_created=is_created), False
+                    outcome = decide(okr, by)
+                    done = _done(okr, outcome, resource, is_created=is_created)
+                if outcome.position is None:
+                    await_disk(connection)  # the answer is about what others have just recorded
+                return done, False
             with okr.record.on(connection), okr.record.transaction():
                 if key is not None and (before := key.claim(connection)) is not None:
                     return before, True

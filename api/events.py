@@ -18,6 +18,7 @@ from api.fields import MOST_POSITION, Count, Id, Words
 from api.parameters import LONGEST_FILTER, MOST_ITEMS, USUAL_ITEMS, Parameters
 from api.responses import JSON
 from api.services import services
+from ledger.durable import await_disk
 from ledger.line import as_time
 from projections.answers import Answer
 
@@ -59,6 +60,7 @@ def list_events() -> Response:
         rows = _lines(connection, asked)
         has_more = len(rows) > asked["limit"]
         rows = rows[: asked["limit"]]
+        await_disk(connection)
         is_raw = request.accept_mimetypes.best_match([JSON, NDJSON]) == NDJSON
         items = [] if is_raw else _with_texts(connection, rows)
         note_reading(connection, caller.actor.id, request.path, items)

@@ -10,6 +10,7 @@ import psycopg
 from cli import running
 from cli import settings as door
 from cli.output import Failure, json_option, minute, progress_bar, say, show_json, show_table
+from ledger.durable import await_disk
 from ledger.line import as_time
 from ledger.merkle import Frontier
 from ledger.migrate import migrate as bring_to_schema
@@ -49,6 +50,7 @@ def ledger_status(as_json: bool) -> None:
     """
     with _database() as connection:
         row = connection.execute("SELECT size, recorded_at, frontier FROM ledger.head").fetchone()
+        await_disk(connection)  # somebody may keep what is shown
     if row is None:
         raise Failure("the ledger has no head row: run `okr migrate`.")
     size, recorded_at, frontier = row

@@ -18,6 +18,7 @@ from eventsourcing.persistence import (
     Subscription,
 )
 from psycopg import Connection
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow
 
 from domain.command import Command
@@ -42,6 +43,7 @@ from ledger.mapper import DraftedEvent, RecordedEvent, SealedText
 CHANNEL = "okr_ledger"
 
 APPEND = "SELECT first_position FROM ledger.append(%s, %s, %s, %s, %s)"
+APPEND_ALONE = "CALL ledger.append_alone(%s, %s, %s, %s, %s, NULL)"
 CLOCK_BEHIND = "OKR01"
 CYCLE_TURNED = "OKR02"
 TAKEN = {"events_stream_version", "streams_pkey", "streams_name", "cycle_states_pkey"}
@@ -87,7 +89,7 @@ class LedgerRecorder(ApplicationRecorder):
         cycle: CycleTerms | None = kwargs.get("cycle")
         events = cast(Sequence[DraftedEvent], stored_events)
         drafts, texts = _told(events, by)
-        # The append alone is one statement: a transaction of its own, and two round trips less.
+        # The append alone is one statement: a transaction of its own, that shares its flush with others.
         opened = self.datastore.unit if gates.are_touched_by(events) else self.datastore.get_connection
         with opened() as connection:
             try:
@@ -238,8 +240,10 @@ def _origin(by: Command, reason: str | None) -> bytes:
 
 def _append(connection: Connection[DictRow], drafts: str, texts: str, cycle: CycleTerms | None) -> int:
     held = (None, None) if cycle is None else (cycle.id, cycle.state)
+    is_alone = connection.pgconn.transaction_status == TransactionStatus.IDLE
+    statement = APPEND_ALONE if is_alone else APPEND
     try:
-        row = connection.execute(APPEND, [OPENING, drafts, texts, *held], prepare=True).fetchone()
+        row = connection.execute(statement, [OPENING, drafts, texts, *held], prepare=True).fetchone()
     except psycopg.DatabaseError as error:
         if error.sqlstate == CLOCK_BEHIND:
             raise ClockBehind(str(error.diag.message_primary)) from error

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import Connection
 
 from ledger.datastore import become
+from ledger.durable import await_disk
 from ledger.line import Line, parse_line
 from ledger.merkle import Frontier, leaf_hash
 
@@ -43,6 +44,7 @@ def verify(url: str, *, progress: Callable[[int, int], None] = lambda _done, _to
     with psycopg.connect(url, connect_timeout=5) as connection:
         become(connection)
         size, frontier, last = _head(connection)
+        await_disk(connection)
         tree = Frontier()
         earliest = None
         for row in _rows(connection, size):

@@ -71,6 +71,8 @@ class Projector:
         self.is_active = True
         log.info("this projector keeps %s current", schema.VIEWS_SCHEMA)
         connection.execute(SESSION)
+        # What views show leaves the house: it must not be ahead of the disk (ledger.durable). Nobody waits for this.
+        connection.execute("SET synchronous_commit = on")
         connection.execute(f"LISTEN {CHANNEL}")
         while not stop.is_set():
             self._build_if_missing(connection, stop)

@@ -151,6 +151,20 @@ BEGIN
     NOTIFY okr_ledger;
 END $$;
 
+-- The same as a transaction of its own, which lets go of the head before the disk has it: writers who wait for one
+-- another wait for one flush together. Whoever called hears of it when the disk has it, as after any commit. Others
+-- may see the facts a moment earlier: whoever tells the world of them waits for the disk (ledger.durable).
+CREATE PROCEDURE ledger.append_alone(
+    opening text, drafts text, texts text, held uuid, held_state text, INOUT first_position bigint)
+LANGUAGE plpgsql AS $$
+BEGIN
+    SET LOCAL synchronous_commit = off;
+    first_position := ledger.append(opening, drafts, texts, held, held_state);
+    COMMIT;
+    -- The smallest commit that is flushed, and with it all before it. An assigned transaction id alone is not.
+    PERFORM pg_logical_emit_message(true, 'okr', '');
+END $$;
+
 -- API tokens: only their SHA-256.
 CREATE TABLE people.tokens (
     id           uuid        PRIMARY KEY,

@@ -15,6 +15,7 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from ledger.checkpoints import BadCheckpoint, Checkpoint, open_checkpoint
+from ledger.durable import await_disk
 from ledger.notes import NoteError, SigningKey, VerifierKey
 from ledger.past import BATCH, PastRewritten, batches, check_against, first_odd_line, hash_lines, read_head
 from ledger.proofs import MissingTile
@@ -55,6 +56,7 @@ class Sealing:
             last = self._last(key)
             kept = self._kept(key)
             head = read_head(self._connection)
+            await_disk(self._connection)  # what is signed leaves the database
             sealed = ([last.checkpoint] if last else []) + ([kept[0]] if kept else [])
             most = max((each.size for each in sealed), default=0)
             if head.size < most:
