@@ -6,7 +6,7 @@ last: so nobody has to come back to the rows when that fact is written, and a ro
 no trace, since no fact ever held it.
 
 One statement compares, keeps what was, writes what is, and answers with what that changes in sum: a batch of
-thousands of messages comes back as one row. Only entities of which a tombstone is known are merged here.
+thousands of messages comes back as one row. Only entities of which a tombstone is known are merged by `merging`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,13 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-import orjson
 from psycopg import Connection
 from psycopg.rows import DictRow
 
 from domain.feeds.aggregates import Tally, Window
-from domain.feeds.contribution import Contribution, Place, Standing, Tombstone, merged
+from domain.feeds.contribution import Contribution, Tombstone
+from workers.feeds.merging import Arriving, Key, Merged, as_json, merge_buried
 
-Arriving = Contribution | Tombstone
-Key = tuple[str, str]
-"""Part and entity."""
 LifeIds = Mapping[tuple[str, str], int]
 """The ids of the lives of topics, by topic and epoch."""
 
@@ -85,17 +82,6 @@ TAKE_IN = """
       FROM counted GROUP BY part
 """
 
-HAS_TOMBSTONES = "SELECT FROM feeds.contributions WHERE feed_id = %s AND tombstones IS NOT NULL LIMIT 1"
-HELD = """
-    SELECT held.*, l.topic, l.epoch FROM jsonb_array_elements(%(keys)s::jsonb) AS wanted (key)
-     CROSS JOIN LATERAL (
-        SELECT * FROM feeds.contributions
-         WHERE feed_id = %(feed_id)s AND part = wanted.key->>0 AND entity = wanted.key->>1 OFFSET 0
-     ) AS held
-      LEFT JOIN feeds.lives l ON l.id = held.life_id
-     WHERE held.tombstones IS NOT NULL OR %(even_without_tombstones)s
-"""
-BURY = "UPDATE feeds.contributions SET tombstones = %s::jsonb WHERE feed_id = %s AND part = %s AND entity = %s"
 TAKEN_IN = """
     WITH places AS MATERIALIZED (
         SELECT id, rank() OVER (ORDER BY topic, epoch) AS rank,
@@ -140,14 +126,6 @@ class Difference(NamedTuple):
     counted_arrival: datetime | None = None
 
 
-class Merged(NamedTuple):
-    """What counts of an entity of which tombstones are known, if anything does."""
-
-    key: Key
-    counts: Contribution | None
-    tombstones: tuple[Place, ...]
-
-
 def take_in(
     connection: Connection[DictRow],
     feed_id: UUID,
@@ -164,14 +142,14 @@ def take_in(
     found by their time.
     """
     newest, graves = _sorted_out(arriving)
-    merged = _merge(connection, feed_id, newest, graves)
+    merged = merge_buried(connection, feed_id, newest, graves)
     rows = [_row(one, life_ids) for one in newest.values()]
     rows += [_merged_row(each, life_ids) for each in merged]
     if not rows:
         return Difference()
     parameters = {
         "feed_id": feed_id,
-        "rows": _json(rows),
+        "rows": as_json(rows),
         "fact": fact,
         "is_timed": is_timed,
         "start": window.start,
@@ -224,65 +202,6 @@ def _sorted_out(arriving: Iterable[Arriving]) -> tuple[dict[Key, Contribution], 
     return newest, graves
 
 
-def _merge(
-    connection: Connection[DictRow],
-    feed_id: UUID,
-    newest: dict[Key, Contribution],
-    graves: dict[Key, list[Tombstone]],
-) -> list[Merged]:
-    """Take out the entities of which a tombstone is known; those of them of which something else counts now.
-
-    Where only the tombstones change, they are stored.
-    """
-    before: dict[Key, Standing] = {}
-    if connection.execute(HAS_TOMBSTONES, [feed_id], prepare=True).fetchone() is not None:
-        before = _held(connection, feed_id, list(newest), even_without_tombstones=False)
-    if graves:
-        before |= _held(connection, feed_id, list(graves), even_without_tombstones=True)
-    changed: list[Merged] = []
-    only_tombstones: list[Merged] = []
-    for key in before.keys() | graves.keys():
-        arriving = [*graves.get(key, ()), *([newest.pop(key)] if key in newest else ())]
-        after = standing = before.get(key, Standing())
-        for one in arriving:
-            after = merged(after, one)
-        found = Merged(key, after.contribution, after.tombstones)
-        if key not in before or found.counts != standing.contribution:
-            changed.append(found)
-        elif after != standing:
-            only_tombstones.append(found)
-    if only_tombstones:
-        with connection.cursor() as cursor:
-            cursor.executemany(BURY, [(_json(each.tombstones), feed_id, *each.key) for each in only_tombstones])
-    return changed
-
-
-def _held(
-    connection: Connection[DictRow], feed_id: UUID, keys: list[Key], *, even_without_tombstones: bool
-) -> dict[Key, Standing]:
-    """What is known of those of the entities that are known."""
-    parameters = {"keys": _json(keys), "feed_id": feed_id, "even_without_tombstones": even_without_tombstones}
-    return {(row["part"], row["entity"]): _standing(row) for row in connection.execute(HELD, parameters)}
-
-
-def _standing(row: DictRow) -> Standing:
-    tombstones = tuple(Place._make(place) for place in row["tombstones"] or ())
-    if row["version"] is None:
-        return Standing(None, tombstones)
-    newest = Contribution(
-        part=row["part"],
-        entity=row["entity"],
-        value=row["value"],
-        version=row["version"],
-        effective_at=row["effective_at"],
-        is_arrival=row["is_arrival"],
-        place=Place(row["topic"], row["epoch"], row["partition"], row["message_offset"]),
-        timestamp_ms=row["timestamp_ms"],
-        message_sha256=row["message_sha256"].hex(),
-    )
-    return Standing(newest, tombstones)
-
-
 def _row(one: Contribution, life_ids: LifeIds) -> tuple[object, ...]:
     """The members of `new` in TAKE_IN."""
     part, entity, value, version, effective_at, is_arrival, place, timestamp_ms, message_sha256 = one
@@ -296,8 +215,3 @@ def _row(one: Contribution, life_ids: LifeIds) -> tuple[object, ...]:
 def _merged_row(each: Merged, life_ids: LifeIds) -> tuple[object, ...]:
     nothing = (*each.key, *[None] * 9)
     return (*(nothing if each.counts is None else _row(each.counts, life_ids)), each.tombstones)
-
-
-def _json(rows: object) -> str:
-    """Many rows as one parameter: several times faster to make than an array for each column."""
-    return orjson.dumps(rows, default=tuple).decode()

@@ -2,19 +2,14 @@
 
 The first change makes a fact at once; then at most one in each interval of the feed's debounce, and the last
 change always makes one. What waits is stored with the totals, so a crash loses nothing.
-
-A fact holds from the latest business time that it counts, and never from before the fact in front of it: the
-number is the sum of all its contributions, so a late one changes what is known now. It does not hold from the
-future: where a message claims that, it holds from now by the database's clock.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 
 from psycopg import Connection
 from psycopg.rows import DictRow
@@ -24,25 +19,18 @@ from domain.calendar import end_of_day, start_of_day
 from domain.command import Command
 from domain.cycle import CycleState, CycleTerms
 from domain.feeds.aggregates import Window, is_a_measure, is_worth_a_fact, number_of, published, window_of
-from domain.feeds.evidence import evidence_digest
 from domain.measurement import (
     EffectiveBy,
-    Evidence,
     Measurement,
-    MeasurementRecorded,
     MeasurementWindowMoved,
-    MessageCounts,
-    OffsetRange,
 )
-from workers.feeds import tallies, totals
+from workers.feeds import facts, tallies, totals
 from workers.feeds.catalogue import LiveFeed
-from workers.feeds.contributions import Difference, taken_in
+from workers.feeds.contributions import Difference
 from workers.feeds.totals import Pending, Range, Totals
 
 LOG = logging.getLogger(__name__)
 
-RANGES_BYTES = 45_000
-"""What the ranges of one fact may take, about 300 of them: its line in the ledger has at most 64 KiB."""
 NO_DIFFERENCE = Difference()
 
 
@@ -118,7 +106,7 @@ def measure(
         elif is_worth_a_fact(held.value, value, emit):
             due_at = None if held.recorded_at is None else held.recorded_at + emit.debounce
             if at_once or due_at is None or due_at <= now:
-                now_held, measurement = _recorded(connection, feed, now_held, exact, value, now)
+                now_held, measurement = facts.recorded(connection, feed, now_held, exact, value, now)
             else:
                 now_held = replace(now_held, due_at=due_at)
     totals.write(connection, now_held)
@@ -156,7 +144,7 @@ def move_window(
                 from_=held.value,
                 value=value,
                 effective_at=effective_at,
-                evidence=_evidence(connection, feed, moved, exact),
+                evidence=facts.evidence(connection, feed, moved, exact),
             )
         )
         moved = replace(
@@ -171,73 +159,6 @@ def move_window(
     return measurement
 
 
-def _recorded(
-    connection: Connection[DictRow],
-    feed: LiveFeed,
-    held: Totals,
-    exact: Decimal | None,
-    value: Decimal | None,
-    now: datetime,
-) -> tuple[Totals, Measurement]:
-    effective_at, effective_by = _effective(held, now)
-    measurement = Measurement.at(feed.id, feed.key_result_id, held.version, held.value)
-    first, *others = _for_each_fact(held.pending.ranges)
-    recorded = MeasurementRecorded(
-        feed_id=feed.id,
-        feed_revision=feed.revision,
-        key_result_id=feed.key_result_id,
-        from_=held.value,
-        value=value,
-        effective_at=effective_at,
-        effective_by=effective_by,
-        event_from=held.pending.event_from,
-        event_to=held.pending.event_to,
-        ranges=first,
-        counts=held.pending.counts,
-        evidence=_evidence(connection, feed, held, exact),
-    )
-    measurement.record(recorded)
-    for ranges in others:
-        measurement.record(_continued(recorded, ranges))
-    now_held = replace(
-        held,
-        version=measurement.version,
-        value=value,
-        effective_at=effective_at,
-        effective_by=effective_by,
-        pending=Pending(),
-        recorded_at=now,
-    )
-    return now_held, measurement
-
-
-def _for_each_fact(ranges: Sequence[Range]) -> Iterator[tuple[OffsetRange, ...]]:
-    """The ranges that each fact names: one fact, unless they are too many for its line."""
-    part: list[OffsetRange] = []
-    size = 0
-    for each in ranges:
-        length = len(each.topic) + len(each.epoch) + 100
-        if size + length > RANGES_BYTES:
-            yield tuple(part)
-            part, size = [], 0
-        part.append(each.fact())
-        size += length
-    yield tuple(part)
-
-
-def _continued(recorded: MeasurementRecorded, ranges: tuple[OffsetRange, ...]) -> MeasurementRecorded:
-    """The fact that names further ranges of one that has told the number already, and all that it counts."""
-    return replace(
-        recorded,
-        from_=recorded.value,
-        event_from=None,
-        event_to=None,
-        ranges=ranges,
-        counts=MessageCounts(matched=0, ignored=0, dead=0),
-        evidence=replace(recorded.evidence, changes=0, sha256=evidence_digest([])),
-    )
-
-
 def _was_a_measure(feed: LiveFeed, held: Totals, window: Window) -> bool:
     """Whether the number could be told before; if not, or if that is unknown, the news are not to blame."""
     if held.window is None:
@@ -248,24 +169,6 @@ def _was_a_measure(feed: LiveFeed, held: Totals, window: Window) -> bool:
     return is_a_measure(published(before, feed.definition.emit))
 
 
-def _effective(held: Totals, now: datetime) -> tuple[datetime, EffectiveBy]:
-    latest = held.pending.counted_to or held.pending.event_to
-    latest = now if latest is None else min(latest, now)
-    if held.effective_at is not None and held.effective_at >= latest:
-        return held.effective_at, held.effective_by or EffectiveBy.EVENT
-    return latest, held.pending.counted_by or EffectiveBy.EVENT
-
-
-def _evidence(connection: Connection[DictRow], feed: LiveFeed, held: Totals, exact: Decimal | None) -> Evidence:
-    taken = taken_in(connection, feed.id, held.version + 1)
-    return Evidence(
-        contributions=sum(tally.entities for tally in held.tallies.values()),
-        exact=exact,
-        changes=taken.changes,
-        sha256=taken.sha256,
-    )
-
-
 def save(
     ledger: OkrLedger,
     connection: Connection[DictRow],
@@ -273,11 +176,11 @@ def save(
     now: datetime,
 ) -> int:
     """Record the facts that there are, last in the transaction; how many. From here on the head is locked."""
-    facts = [(feed, measurement) for feed, measurement in measured if measurement is not None]
+    made = [(feed, measurement) for feed, measurement in measured if measurement is not None]
     positions = [
         position
-        for feed, measurement in facts
+        for feed, measurement in made
         for position in ledger.record_measurements([measurement], Command(feed.actor, now))
     ]
-    totals.note_time(connection, {feed.key_result_id for feed, _ in facts})
+    totals.note_time(connection, {feed.key_result_id for feed, _ in made})
     return len(positions)
