@@ -12,7 +12,7 @@ from api.fields import MOST_POSITION, Count, MomentInAddress
 from api.parameters import AtMoment
 from api.problems import Problem
 from projections.differences import Between
-from projections.moment import Moment, resolve
+from projections.moment import FutureMoment, Moment, resolve
 
 
 class TwoMoments(AtMoment):
@@ -34,6 +34,9 @@ def between(connection: Connection[DictRow], now: Moment, asked: Mapping[str, An
         problem = Problem(400, "bad-parameters", "The address asks for something that cannot be", said)
         problem.add("from", "required", f"{said}, or give from_position")
         raise problem
+    for name in ("from_", "to"):
+        if name in asked and asked[name] > now.clock:
+            raise FutureMoment(f"{name.rstrip('_')} lies in the future")
     first = resolve(connection, now=now.clock, as_of=asked.get("from_"), as_of_position=asked.get("from_position"))
     if "to" not in asked and "to_position" not in asked:
         return Between(first, now)

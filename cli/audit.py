@@ -219,7 +219,7 @@ def _moment(name: str, said: str) -> dict[str, str]:
 
 
 def _show_field(field: Json, facts: dict[int, Json]) -> None:
-    line = Text(f"  {field['field'].replace('_', ' '):<18}", "dim")
+    line = Text(f"  {field['field'].replace('_', ' '):<20}", "dim")
     line.append(f"{_shown(field['from'])} → {_shown(field['to'])}", "default not dim")
     behind = [
         f"{position} {facts[position]['type'].partition('.')[2]} by {facts[position]['actor']['id']}"

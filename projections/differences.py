@@ -58,6 +58,7 @@ OF_KEY_RESULT: dict[str, Kinds] = {
     "state": (kr.KeyResultCommitted, kr.KeyResultScored, *_ENDED),
     "milestones": (kr.MilestoneReached, *_DRAFT),
     "attainment": _ATTAINMENT,
+    "computed": _ATTAINMENT,
     "pace": (*_ATTAINMENT, *_ENDED),
     "original": (kr.KeyResultCommitted, kr.TargetCorrected),
     "score": (kr.KeyResultScored,),
@@ -83,6 +84,7 @@ OF_OBJECTIVE: dict[str, Kinds] = {
         objective.ObjectiveDropped,
     ),
     "attainment": (*_ATTAINMENT, *_ENDED, kr.WeightAdjusted),
+    "computed": (*_ATTAINMENT, *_ENDED, kr.WeightAdjusted),
     "score": (objective.ObjectiveScored,),
     "confidence": (objective.ObjectiveCheckedIn,),
     "stated_status": (objective.ObjectiveCheckedIn,),
@@ -99,7 +101,14 @@ OF_CYCLE: dict[str, Kinds] = {
 OF_TEAM: dict[str, Kinds] = dict.fromkeys(("name", "parent_id", "lead_id"), (team.TeamFormed,))
 
 CAUSES = {"key_result": OF_KEY_RESULT, "objective": OF_OBJECTIVE, "cycle": OF_CYCLE, "team": OF_TEAM}
-BY_TIME = ("value", "value_effective_at", "value_source", "attainment", "pace")
+BEGUN: dict[str, Kinds] = {
+    "key_result": (kr.KeyResultDrafted,),
+    "objective": (objective.ObjectiveDrafted,),
+    "cycle": (cycle.CycleOpened,),
+    "team": (team.TeamFormed,),
+}
+"""What is new has its first fields from these."""
+BY_TIME = ("value", "value_effective_at", "value_source", "attainment", "computed", "pace")
 """Fields that differ also because time passed: a limit was held on, an override's day is over."""
 PLACE = ("id", "cycle_id", "objective_id", "version", "position")
 """Fields that say where something is in the ledger or in the cycle: no differences."""
@@ -284,8 +293,9 @@ class _Facts:
         """How many facts changed the field, and the positions of the latest, in order."""
         id = change.after["id"]
         count, positions = 0, list[int]()
-        for kind in CAUSES[change.kind][field]:
-            for subject in (id, *self.parts.get(id, ())):
+        begun = BEGUN[change.kind] if change.before is None else ()
+        for kind in dict.fromkeys((*CAUSES[change.kind][field], *begun)):
+            for subject in (id, *(self.parts.get(id, ()) if kind not in begun else ())):
                 more, latest = self.found.get((subject, kind.TYPE), (0, []))
                 count += more
                 positions += latest

@@ -272,7 +272,8 @@ def _sentence(moved: Moved | None, adjustments: int) -> str:
     said = f"{current:.1f} % is reached against today's targets and {original:.1f} % against those that were promised"
     if not adjustments:
         return f"{said}: no target was moved."
-    return f"{said}: {moved.owed * 100:.1f} points are owed to {adjustments} moved targets."
+    times = "once" if adjustments == 1 else f"{adjustments} times"
+    return f"{said}: {moved.owed * 100:.1f} points are owed to targets that were moved, {times}."
 
 
 def _adjustments(connection: Connection[DictRow], effects: list[_Effect]) -> list[Answer]:

@@ -231,6 +231,8 @@ def in_words(span: timedelta) -> str:
     """A span as a person says it: `3.5 days`, `7 hours`, `20 minutes`."""
     for name, unit in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
         if span >= 2 * unit or name == "minute":
+            if span < unit:
+                return "less than a minute"
             count = (Decimal(span // timedelta(seconds=1)) / (unit // timedelta(seconds=1))).quantize(Decimal("0.1"))
             return f"{number(count)} {name}{'' if count == 1 else 's'}"
     raise AssertionError("there is always a minute")

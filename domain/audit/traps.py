@@ -145,8 +145,9 @@ def _absent_management(objectives: Iterable[ObjectiveHistory], ask: Ask) -> Foun
     for lead in without:
         yield Finding(sentence=f"{lead} leads a team at the top and owns no objective", positions=(), owner_id=lead)
     return Summary(
-        sentence=f"{of_all(absent, company, 'company objectives')} have not heard of their owner for more than"
-        f" {number(ask.number('days'))} days; {len(without)} of {len(ask.cycle.leads)} leads of top teams own none.",
+        sentence=f"On {absent} of {company} company objectives their owner has not checked in for more than"
+        f" {number(ask.number('days'))} days; {len(without)} of {len(ask.cycle.leads)} leads of teams at the top own"
+        " no objective.",
         figures={
             "company_objectives": company,
             "absent": absent,

@@ -76,6 +76,8 @@ def test_of_an_objective_its_key_results_differ_too(client: Client, grown: Json)
     added = client.draft(grown["objective"], title="Another")
     changes = client.state(f"{path}?from_position={grown['owner']}")["changes"]
     assert [(each["id"], each["is_new"]) for each in changes] == [(added, True)]
+    drafted = client.state(f"/v1/key-results/{added}")["position"]
+    assert fields(changes[0])["title"] == (None, "Another", [drafted])
 
 
 def test_of_a_cycle_everything_in_it(client: Client, grown: Json) -> None:
@@ -126,7 +128,8 @@ def test_moments_that_cannot_be_compared(client: Client, grown: Json) -> None:
     turned = client.get(f"{path}?from_position={grown['lowered']}&to_position={grown['first']}")
     assert (turned.status_code, read(turned)["type"]) == (400, "/problems/bad-moment")
     to_come = quote((datetime.now(UTC) + timedelta(hours=1)).isoformat())
-    assert read(client.get(f"{path}?from={to_come}"))["type"] == "/problems/future-moment"
+    future = read(client.get(f"{path}?from={to_come}"))
+    assert (future["type"], future["detail"]) == ("/problems/future-moment", "from lies in the future")
     assert client.get(f"{path}?from_position=1&as_of_position=1").status_code == 400
     early = client.get(f"{path}?from_position=1&to_position=2")
     assert (early.status_code, read(early)["type"]) == (404, "/problems/before-creation")
@@ -159,7 +162,7 @@ def test_what_a_cycle_owes_to_moved_targets(client: Client, grown: Json) -> None
     assert [each["objective_id"] for each in whole["objectives"]] == [grown["objective"]]
     assert whole["objective_count"] == 2
     assert whole["adjustments"][0]["effect_on_whole"] == "0.050000"
-    assert "5.0 points are owed to 1 moved target" in whole["sentence"]
+    assert "5.0 points are owed to targets that were moved, once." in whole["sentence"]
 
     before = client.state(f"/v1/cycles/{grown['cycle']}/goalposts?as_of_position={grown['second']}")
     assert (before["owed_to_moved_targets"], before["adjustments"]) == ("0.000000", [])

@@ -235,7 +235,7 @@ def test_a_fall_of_the_value_is_bad_news(told: Told) -> None:
     item = asked(told, "lowered_after_bad_news")["items"][0]
     assert item["figures"]["news"] == "a fall from 70 to 58"
     assert asked(told, "lowered_after_bad_news", within_days="0")["count"] == 1, "it fell in the same second"
-    assert item["sentence"] == "lowered from 100 to 60 0 minutes after a fall from 70 to 58"
+    assert item["sentence"] == "lowered from 100 to 60 less than a minute after a fall from 70 to 58"
 
 
 def test_weight_that_moved(told: Told) -> None:

@@ -151,13 +151,13 @@ def test_a_word_on_one_of_its_key_results_is_a_word() -> None:
 
 def test_only_company_objectives_that_live() -> None:
     for terms in ({"level": Level.DEPARTMENT}, {"is_live": False}):
-        given(objective(**terms)).when("absent_management").finds_nothing().says("None of 0")
+        given(objective(**terms)).when("absent_management").finds_nothing().says("On 0 of 0")
 
 
 def test_executives_without_an_objective() -> None:
     answer = given(objective(facts=[owner_said(90)])).when("absent_management", running(leads=("anna", "carl")))
     assert [(finding.owner_id, finding.positions) for finding in answer.findings] == [("carl", ())]
-    answer.says("1 of 2 leads of top teams own none.")
+    answer.says("1 of 2 leads of teams at the top own no objective.")
 
 
 # 3. Too many goals
