@@ -47,7 +47,7 @@ def test_field_by_field_with_the_facts_behind(client: Client, grown: Json) -> No
     assert said.pop("target") == ("100", "50", [grown["lowered"]])
     assert said.pop("owner_id") == ("member", "u-7", [grown["owner"]])
     assert said.pop("attainment") == ("0.200000", "0.800000", [grown["second"], grown["lowered"]])
-    assert said.keys() - {"pace"} == {"value_effective_at"}
+    assert said.keys() - {"pace", "computed"} == {"value_effective_at"}
     facts = {fact["position"]: fact for fact in found["facts"]}
     assert facts[grown["lowered"]]["reason_code"] == "market_change"
     assert facts[grown["lowered"]]["type"] == "KeyResult.TargetAdjusted"
@@ -57,7 +57,7 @@ def test_field_by_field_with_the_facts_behind(client: Client, grown: Json) -> No
 def test_between_two_positions_or_times(client: Client, grown: Json) -> None:
     one = f"from_position={grown['second']}&to_position={grown['lowered']}"
     (change,) = client.state(f"{grown['path']}/diff?{one}")["changes"]
-    assert fields(change).keys() - {"pace"} == {"target", "attainment"}
+    assert fields(change).keys() - {"pace", "computed"} == {"target", "attainment"}
     recorded = client.state(f"/v1/events?after_position={grown['second'] - 1}&limit=2")["items"]
     moments = "&".join(
         f"{name}={quote(item['recorded_at'])}" for name, item in zip(("from", "to"), recorded, strict=True)
@@ -118,7 +118,7 @@ def test_every_field_of_an_answer_has_its_causes(client: Client, grown: Json) ->
         ("cycle", f"/v1/cycles/{grown['cycle']}"),
         ("team", f"/v1/teams/{team}"),
     ]:
-        assert set(client.state(path)) - set(PLACE) == set(CAUSES[kind]), kind
+        assert set(client.state(path)) - set(PLACE) <= set(CAUSES[kind]), kind
 
 
 def test_moments_that_cannot_be_compared(client: Client, grown: Json) -> None:
