@@ -69,11 +69,11 @@ class Batches:
         try:
             return self._apply(shares, life_ids)
         except (PersistenceError, Unmeasurable) as error:
-            if not _is_fault_of_a_message(error):
+            if not is_fault_of_a_message(error):
                 raise
             parts = shares if len(shares) > 1 else shares[0].halves()
             if len(parts) == 1:
-                return self._apply([parts[0].condemned(_reason(error))], life_ids)
+                return self._apply([parts[0].condemned(reason_of(error))], life_ids)
             return sum((self.apply([part], life_ids) for part in parts), Applied())
 
     def _apply(self, shares: Sequence[Share], life_ids: LifeIds) -> Applied:
@@ -147,14 +147,14 @@ def _take_in(connection: Connection[DictRow], share: Share, row: Totals, cycle: 
     return News(share.ranges, matched, share.ignored, len(letters), difference)
 
 
-def _is_fault_of_a_message(error: PersistenceError | Unmeasurable) -> bool:
+def is_fault_of_a_message(error: PersistenceError | Unmeasurable) -> bool:
     """Whether a value was refused, rather than that the database does not work."""
     if isinstance(error, OperationalError):
         return isinstance(error.__cause__, psycopg.errors.ProgramLimitExceeded)
     return isinstance(error, DataError | IntegrityError | Unmeasurable) and not isinstance(error, VersionConflict)
 
 
-def _reason(error: PersistenceError | Unmeasurable) -> str:
+def reason_of(error: PersistenceError | Unmeasurable) -> str:
     """Why the message is dead, in words that quote nothing of it."""
     if isinstance(error, Unmeasurable):
         return str(error)
