@@ -7,6 +7,7 @@ messages of those days were not read when they passed, so figures for them would
 feed's window stands still too, since nobody knows what it would have counted.
 
 One timekeeper works for all workers, under an advisory lock; the others stand by. It goes by the database's clock.
+Since nothing of it hangs on a broker, it also reads dead letters again where somebody asked.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from workers.feeds.catalogue import Catalogue, LiveFeed
 from workers.feeds.database import clock, open_ledger, transaction
 from workers.feeds.measuring import counts, measure, move_window, save
 from workers.feeds.metrics import Metrics
+from workers.feeds.retrying import retry_letters
 
 LOG = logging.getLogger(__name__)
 
@@ -81,7 +83,7 @@ class Timekeeper(threading.Thread):
             while not self._end_asked.is_set():
                 # The lock lives with its connection: a broken one raises here, before anything is written.
                 guard.execute("SELECT 1")
-                self._metrics.facts.inc(keep_time(ledger, catalogue))
+                self._metrics.facts.inc(keep_time(ledger, catalogue) + retry_letters(ledger, catalogue))
                 self._end_asked.wait(TICK)
 
 
