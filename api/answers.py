@@ -12,6 +12,8 @@ from domain.measurement import EffectiveBy
 from domain.measures import Direction, PaceStatus, Source
 from domain.numbers import MEASURE_PATTERN
 from domain.objective import Level
+from domain.scoring import Advice, Band
+from projections import dead_letters
 from projections.frames import MOST_FACTS
 
 Schema = dict[str, Any]
@@ -71,6 +73,18 @@ _PLACE = {
     "position": {"type": "integer", "minimum": 1, "description": "of its last fact in the ledger"},
 }
 _SCORE = _null(_object("The last score of each kind.", {"self": _null(_MEASURE), "review": _null(_MEASURE)}))
+_COMPUTED = _null(
+    _object(
+        "What the attainment comes to under the scoring policy: 5 x attainment, from 1 to 5, with one decimal; an "
+        "objective's points are the weighted mean of its key results'. null before there is a value. A person's score "
+        "stands beside it.",
+        {
+            "points": _MEASURE,
+            "band": {**_one_of(Band), "description": "where the attainment lies; ideal is 0.60 to 0.70"},
+            "advice": {**_null(_one_of(Advice)), "description": "what to talk about in the retrospective"},
+        },
+    )
+)
 
 SCHEMAS: dict[str, Schema] = {
     "Problem": _object(
@@ -124,6 +138,7 @@ SCHEMAS: dict[str, Schema] = {
                     {"clamped": _FIGURE, "unclamped": _FIGURE},
                 )
             ),
+            "computed": _COMPUTED,
             "score": _SCORE,
             "confidence": _null(_WHOLE),
             "stated_status": _null(_one_of(StatedStatus)),
@@ -166,6 +181,7 @@ SCHEMAS: dict[str, Schema] = {
                     {"target": _null(_MEASURE), "deadline": _DAY, "weight": _null(_MEASURE)},
                 )
             ),
+            "computed": _COMPUTED,
             "score": _SCORE,
             "confidence": _null(_WHOLE),
             "stated_status": _null(_one_of(StatedStatus)),
@@ -337,6 +353,52 @@ SCHEMAS: dict[str, Schema] = {
         },
         but=("next",),
     ),
+    "ShownDeadLetter": {
+        "allOf": [
+            _ref("DeadLetter"),
+            _object(
+                "And as a person may look at it safely: text where it is plain, else a hex dump.",
+                {
+                    "key_shown": _null(_TEXT),
+                    "value_shown": _null(_TEXT),
+                    "headers_shown": _list(_object("A header.", {"name": _TEXT, "value": _null(_TEXT)})),
+                },
+            ),
+        ]
+    },
+    "DeadLetterCauses": _object(
+        "Of what open letters died: at most 100 causes, the most frequent first; `open` counts all letters.",
+        {
+            "open": _WHOLE,
+            "items": _list(
+                _object(
+                    "A cause; `newest` is the number of a letter that died of it.",
+                    {
+                        "stage": _TEXT,
+                        "cause": _TEXT,
+                        "count": _WHOLE,
+                        "first_at": _TIME,
+                        "last_at": _TIME,
+                        "newest": _WHOLE,
+                    },
+                )
+            ),
+        },
+    ),
+    "Retry": _object(
+        "A retry of dead letters that was asked for, and what became of them so far.",
+        {
+            "number": _WHOLE,
+            "feed_id": _ID,
+            "asked_by": _TEXT,
+            "asked_at": _TIME,
+            "done_at": _null(_TIME),
+            "matched": _WHOLE,
+            "ignored": _WHOLE,
+            "dead": _WHOLE,
+        },
+    ),
+    "Discarded": _object("How many letters were settled.", {"discarded": _WHOLE}),
     "DryRun": _object(
         "What messages would do under a definition, and the number that they alone make, beside today's.",
         {
@@ -428,6 +490,12 @@ SCHEMAS: dict[str, Schema] = {
     "DeadLetter": _object(
         "A message that a feed could not take.",
         {
+            "number": _WHOLE,
+            "state": _one_of(dead_letters.STATES),
+            "settled": _null(
+                _object("Who settled it.", {"by": _TEXT, "at": _TIME, "because": _null(_TEXT)}),
+            ),
+            "timestamp": {**_null(_WHOLE), "description": "the broker's, in milliseconds since 1970"},
             "topic": _TEXT,
             "epoch": _TEXT,
             "partition": _WHOLE,

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
-from api import audit, cycles, events, feeds, key_results, objectives, operations, problems, proofs, teams
+from api import audit, cycles, dead_letters, events, key_results, objectives, operations, problems, proofs, teams
 from api.audit_answers import AUDIT_SCHEMAS
 from api.documentation import specify
 from api.metrics import ELSEWHERE, RequestMetrics, SharedCells
@@ -23,7 +23,7 @@ ROUTES = (
     teams.routes,
     objectives.routes,
     key_results.routes,
-    feeds.routes,
+    dead_letters.routes,  # with those of the feeds themselves
     events.routes,
     audit.routes,
     proofs.routes,

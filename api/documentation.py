@@ -136,16 +136,16 @@ def of_command(
     }
 
 
-def of_rehearsal(answer: str, body: type[Body], scope: Scope) -> dict[str, Any]:
-    """The operation of a question that needs a body: nothing comes of it but the answer."""
+def of_rehearsal(answer: str, body: type[Body], scope: Scope, *, status: str = "200") -> dict[str, Any]:
+    """The operation of something that is asked for with a body and makes no fact."""
     return {
         "requestBody": {
-            "required": True,
+            "required": any(field.required for field in body().fields.values()),
             "content": {"application/json": {"schema": body, "example": dict(body.example)}},
         },
         "responses": {
-            "200": {
-                "description": "The answer; nothing has changed",
+            status: {
+                "description": "The answer; the ledger is as it was",
                 "content": {"application/json": {"schema": _ref(answer)}},
                 "headers": {"Okr-Position": _POSITION},
             },

@@ -14,10 +14,10 @@ from psycopg.rows import DictRow
 from api import documentation, dry_runs, feed_inputs, inputs
 from api.auth import Scope
 from api.door import knock
-from api.endpoints import Members, Routes, must_be_there, read_body
+from api.endpoints import Members, Routes, read_body
 from api.fields import Flag, Id
 from api.moments import moment_of
-from api.parameters import OnePage, PageAtMoment
+from api.parameters import PageAtMoment
 from api.resources import FEED
 from api.responses import json_response
 from api.services import services
@@ -29,7 +29,7 @@ from domain.feeds.definition import BadDefinition, FeedDefinition, Problem, pars
 from domain.feeds.rehearsal import rehearse
 from projections import cycles, feeds, key_results
 from projections.answers import Answer, Page
-from projections.feed_evidence import dead_letters, evidence
+from projections.feed_evidence import evidence
 from projections.moment import Moment
 
 routes = Routes("feeds", "How business systems write progress")
@@ -85,18 +85,6 @@ def show_evidence(
     if feeds.get(connection, id, moment) is None:
         return None
     return without_null_next(evidence(connection, feed_id=id, moment=moment, after=cursor, limit=limit))
-
-
-@routes.lists(
-    "/<uuid:id>/dead-letters",
-    "DeadLetters",
-    parameters=OnePage,
-    scopes=(Scope.FEEDS_WRITE, Scope.AUDIT_READ),
-)
-def list_dead_letters(connection: Connection[DictRow], moment: Moment, after: str | None, limit: int, id: UUID) -> Page:
-    """The messages that a feed could not take, newest first: byte for byte, with the place and the reason."""
-    must_be_there(FEED, connection, id, moment)
-    return dead_letters(connection, id, after, limit)
 
 
 _DRY_RUN = dry_runs.DryRun()

@@ -1,4 +1,4 @@
-"""Which contributions make a number: now, or as of any fact. And the messages that a feed could not take.
+"""Which contributions make a number: now, or as of any fact.
 
 Unlike the views these rows are written with the facts themselves, by feed workers. A fact of a measurement is named
 there by its version, so a moment is first turned into the last version that was known at it.
@@ -18,9 +18,9 @@ from psycopg.rows import DictRow
 from domain.measurement import Measurement, MeasurementRecorded, MeasurementWindowMoved
 from ledger.line import parse_line
 from ledger.mapper import read_fact
-from projections.answers import Answer, Page, measure, time
+from projections.answers import Answer, measure, time
 from projections.moment import Moment
-from projections.reading import BadCursor, behind, cut
+from projections.reading import BadCursor
 
 FEEDS = "SELECT stream_id, parent_id FROM ledger.streams WHERE kind = 'feed' AND {column} = %s"
 FACT = "SELECT position, line FROM ledger.events WHERE stream_id = %s AND stream_version = %s"
@@ -47,10 +47,6 @@ WINDOW = """
     SELECT window_start, window_end FROM feeds.windows
      WHERE feed_id = %s AND valid_from <= %s ORDER BY valid_from DESC LIMIT 1
 """
-DEAD = """
-    SELECT * FROM feeds.dead_letters WHERE feed_id = %s AND (%s = 0 OR id < %s) ORDER BY id DESC LIMIT %s
-"""
-
 Measured = MeasurementRecorded | MeasurementWindowMoved
 
 
@@ -104,16 +100,6 @@ def evidence(
     }
 
 
-def dead_letters(connection: Connection[DictRow], feed_id: UUID, after: str | None, limit: int) -> Page:
-    """The messages that a feed could not take, newest first. Key and value as base64, and as text where they are.
-
-    Raises `BadCursor`.
-    """
-    before = behind(after)
-    rows, following = cut(connection.execute(DEAD, [feed_id, before, before, limit + 1]).fetchall(), limit, "id")
-    return [_dead_letter(row) for row in rows], following
-
-
 def _feed(
     connection: Connection[DictRow], key_result_id: UUID | None, feed_id: UUID | None
 ) -> tuple[UUID, UUID] | None:
@@ -164,38 +150,6 @@ def _contribution(row: DictRow) -> Answer:
         "offset": row["message_offset"],
         "recorded_in": row["recorded_in"],
     }
-
-
-def _dead_letter(row: DictRow) -> Answer:
-    return {
-        "topic": row["topic"],
-        "epoch": row["epoch"],
-        "partition": row["partition"],
-        "offset": row["message_offset"],
-        "stage": row["stage"],
-        "reason": row["reason"],
-        "at": time(row["at"]),
-        "feed_revision": row["feed_revision"],
-        "key": _text(row["key"]),
-        "key_base64": _base64(row["key"]),
-        "value": _text(row["value"]),
-        "value_base64": _base64(row["value"]),
-        "headers": [
-            {"name": bytes(name).decode(errors="replace"), "value_base64": _base64(value)}
-            for name, value in zip(row["header_names"], row["header_values"], strict=True)
-        ],
-    }
-
-
-def _text(raw: bytes | None) -> str | None:
-    try:
-        return None if raw is None else bytes(raw).decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def _base64(raw: bytes | None) -> str | None:
-    return None if raw is None else base64.b64encode(raw).decode()
 
 
 def _cursor(row: DictRow) -> str:

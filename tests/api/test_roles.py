@@ -89,6 +89,11 @@ MAY: dict[tuple[str, str], frozenset[Role | None]] = {
     ("POST", f"{FEED}/resume"): FEEDERS,
     ("GET", f"{FEED}/evidence"): READERS,
     ("GET", f"{FEED}/dead-letters"): FEEDERS | {Role.AUDITOR},
+    ("GET", f"{FEED}/dead-letters/causes"): FEEDERS | {Role.AUDITOR},
+    ("GET", f"{FEED}/dead-letters/<int:number>"): FEEDERS | {Role.AUDITOR},
+    ("GET", f"{FEED}/dead-letters/retries/<int:number>"): FEEDERS | {Role.AUDITOR},
+    ("POST", f"{FEED}/dead-letters/retries"): FEEDERS,
+    ("POST", f"{FEED}/dead-letters/discards"): FEEDERS,
     ("GET", "/v1/events"): READERS,
     ("GET", "/v1/ledger/checkpoint"): READERS,
     ("GET", "/v1/ledger/proofs/inclusion/<int:position>"): READERS,
@@ -110,7 +115,12 @@ def test_every_route_has_its_row(lonely: Client) -> None:
 
 def test_every_route_by_every_role(lonely: Client) -> None:
     for (method, rule), allowed in MAY.items():
-        path = rule.replace("<uuid:id>", str(uuid4())).replace("<ordinal:n>", "1").replace("<path:path>", "index.css")
+        path = (
+            rule.replace("<uuid:id>", str(uuid4()))
+            .replace("<ordinal:n>", "1")
+            .replace("<int:number>", "1")
+            .replace("<path:path>", "index.css")
+        )
         path = path.replace("<question:name>", "silent").replace("<int:position>", "1")
         assert not re.search("[<>]", path)
         for role in (NOBODY, *Role):
