@@ -81,11 +81,12 @@ def ask(question: str, cycle: str | None, as_of: str | None, as_json: bool, **gi
       okr audit ask lowered_late --cycle 2026-Q4 --after-share 0.6 --json
     """
     api = connect(settings.read())
-    id = finding.cycle(api, cycle)["id"]
-    found = _whole_answer(api, question, cycle_id=id, as_of=as_of, **given)
+    of = finding.cycle(api, cycle)
+    found = _whole_answer(api, question, cycle_id=of["id"], as_of=as_of, **given)
     if as_json:
         show_json(found)
         return
+    say(Text(of["name"], "dim"))
     say(Text(found["sentence"], "bold"))
     for item in found["items"]:
         say()

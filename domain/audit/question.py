@@ -218,6 +218,11 @@ def percent(share: Decimal) -> str:
     return f"{text(rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded)} %"
 
 
+def points(difference: Decimal) -> str:
+    """A difference of two shares in percentage points: `9.6 points`."""
+    return f"{percent(difference).removesuffix(' %')} points"
+
+
 def number(value: Decimal | None) -> str:
     return "nothing" if value is None else f"{value.normalize():f}"
 

@@ -18,6 +18,7 @@ from domain.audit.question import (
     of_all,
     often,
     percent,
+    points,
 )
 from domain.key_result import WeightAdjusted
 from domain.measures import objective_attainment
@@ -81,7 +82,7 @@ def _moved(objective: ObjectiveHistory, moves: list[Move], ask: Ask) -> Finding 
     return about_objective(
         objective,
         f"weight went from “{laggard.title}” at {percent(_reached(laggard))} to “{leader.title}” at"
-        f" {percent(_reached(leader))}: the objective rose by {percent(rise)} without progress",
+        f" {percent(_reached(leader))}: the objective rose by {points(rise)} without progress",
         [move.position for move, _ in moves],
         {
             "lagging_key_result_id": str(laggard.id),
