@@ -6,7 +6,7 @@ import click
 import yaml
 from rich.text import Text
 
-from cli import feeds_files, feeds_try, finding, settings
+from cli import feeds_files, feeds_letters, feeds_try, finding, settings
 from cli.client import Api, Json, connect
 from cli.finding import short
 from cli.output import json_option, say, show_json, show_table
@@ -124,3 +124,4 @@ feeds.add_command(feeds_try.try_feed)
 feeds.add_command(feeds_files.apply_feeds)
 feeds.add_command(feeds_files.export_feeds)
 feeds.add_command(feeds_files.show_schema)
+feeds.add_command(feeds_letters.dead_letters)

@@ -56,9 +56,14 @@ def all_commands() -> Iterator[tuple[str, click.Command]]:
     for name in main.list_commands(context):
         command = main.get_command(context, name)
         if command is not None:
-            yield f"okr {name}", command
-            if isinstance(command, click.Group):
-                yield from ((f"okr {name} {sub}", each) for sub, each in command.commands.items())
+            yield from _with_inner(f"okr {name}", command)
+
+
+def _with_inner(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for sub, each in command.commands.items():
+            yield from _with_inner(f"{name} {sub}", each)
 
 
 def _described(command: click.Command, name: str) -> list[str]:
