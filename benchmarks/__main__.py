@@ -14,7 +14,7 @@ from benchmarks.harness import Finding, Ground
 from cli.trial.postgres import EmbeddedPostgres
 from tests.support.postgres_server import TestPostgres
 
-NAMES = ("append", "rebuild", "feed", "http", "reads", "replay", "start")
+NAMES = ("append", "rebuild", "feed", "http", "reads", "replay", "proof", "start")
 
 
 @contextmanager

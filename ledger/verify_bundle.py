@@ -23,12 +23,13 @@ import re
 import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 NEXT_KEY = "okr-ledger/next-key "
 REDACTED = re.compile(rb'\{"redacted":"([0-9a-f]{64})"\}')
+TEXT = re.compile(r'\{"position":([1-9][0-9]{0,18}),"field":"([a-z_]+)","salt":"([0-9a-f]{64})","text":(".*")\}')
 BLOCK, WIDTH, sha256 = 1 << 20, 256, hashlib.sha256
 Key = namedtuple("Key", "name id public")
 Checkpoint = namedtuple("Checkpoint", "where origin size root next_keys signers")
@@ -126,12 +127,12 @@ def read_note(note: bytes, where: str, keys: list[Key], *, only_known: bool) -> 
     return Checkpoint(where, origin, int(size), strict_base64(root), following, signers)
 
 
-def canonical_json(line: bytes) -> Any:
-    """What one line of JSON holds; ValueError where it is not written in the one way that we write it."""
-    found = json.loads(line)
-    if json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode() != line:
+def read_quoted(quoted: str) -> str:
+    """A text in JSON; ValueError where it is not written in the one way that we write it."""
+    text = json.loads(quoted)
+    if not isinstance(text, str) or json.encoder.encode_basestring(text) != quoted:
         raise ValueError("it is not written as it was exported")
-    return found
+    return text
 
 
 def read_checkpoints(bundle: Path, given: list[Key], outside: list[Path]) -> tuple[list[Checkpoint], str]:
@@ -143,7 +144,7 @@ def read_checkpoints(bundle: Path, given: list[Key], outside: list[Path]) -> tup
         main = read_note((bundle / "checkpoint").read_bytes(), what, keys, only_known=True)
         for number, line in enumerate(chain.from_iterable(read_blocks(bundle / "earlier-checkpoints.jsonl")), 1):
             what = f"line {number} of earlier-checkpoints.jsonl"
-            notes.append(read_note(canonical_json(line).encode(), what, keys, only_known=True))
+            notes.append(read_note(read_quoted(line.decode()).encode(), what, keys, only_known=True))
         trusted, unproven = given or keys[:1], 0
         for note in [*notes, main]:
             is_proven = any(key in trusted for key in note.signers)
@@ -151,7 +152,7 @@ def read_checkpoints(bundle: Path, given: list[Key], outside: list[Path]) -> tup
         for path in outside:
             what = f"your checkpoint {path}"
             notes.append(read_note(path.read_bytes(), what, [*keys, *given], only_known=False))
-    except (ValueError, AttributeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Finding(1, f"{what} proves nothing: {error}") from None
     if not any(key in trusted for key in main.signers):
         raise Finding(1, "the checkpoint is not signed by the key that you trust, nor by one to which that handed over")
@@ -172,24 +173,24 @@ class Tree:
     def __init__(self) -> None:
         self.size, self.subtrees = 0, list[bytes]()
 
-    def add(self, leaves: bytes) -> None:
-        level = 8 if self.size % WIDTH == 0 and len(leaves) == 32 * WIDTH else 0
-        for at in range(0, len(leaves), 32 << level):
-            node, carry = fold(leaves[at : at + (32 << level)]), self.size >> level
+    def add(self, leaves: list[bytes]) -> None:
+        level = 8 if self.size % WIDTH == 0 and len(leaves) == WIDTH else 0
+        for node in [fold(leaves)] if level else leaves:
+            carry = self.size >> level
             while carry & 1:
-                node, carry = fold(self.subtrees.pop() + node), carry >> 1
+                node, carry = fold([self.subtrees.pop(), node]), carry >> 1
             self.subtrees.append(node)
             self.size += 1 << level
 
     def root(self) -> bytes:
-        return functools.reduce(lambda root, left: fold(left + root), reversed(self.subtrees))
+        return functools.reduce(lambda root, left: fold([left, root]), reversed(self.subtrees))
 
 
-def fold(hashes: bytes) -> bytes:
+def fold(hashes: list[bytes]) -> bytes:
     """The root over 1, 2, 4, 8 … hashes."""
-    while len(hashes) > 32:
-        hashes = b"".join([sha256(b"\x01" + hashes[at : at + 64]).digest() for at in range(0, len(hashes), 64)])
-    return hashes
+    while len(hashes) > 1:
+        hashes = [sha256(b"\x01" + a + b).digest() for a, b in zip(hashes[::2], hashes[1::2], strict=True)]
+    return hashes[0]
 
 
 def read_blocks(path: Path) -> Iterator[list[bytes]]:
@@ -203,29 +204,23 @@ def read_blocks(path: Path) -> Iterator[list[bytes]]:
         yield [rest + b" (a line without an end)"]
 
 
-def read_texts(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Position and field of each text, and the SHA-256 to which the line at that position must have committed."""
-    before: tuple[int, str] = (1, "")
+def read_texts(path: Path) -> Iterator[tuple[int, str, bytes]]:
+    """Position and field of each text, and how the line at that position must have committed to it."""
+    before = (1, "")
     for line in chain.from_iterable(read_blocks(path)):
         try:
-            text = canonical_json(line)
-            place, salt = (text["position"], text["field"]), bytes.fromhex(text["salt"])
-            has_form = list(text) == ["position", "field", "salt", "text"] and salt.hex() == text["salt"]
-            if not has_form or type(place[0]) is not int or place <= before:
-                raise ValueError("it is in the wrong place or form")
-            yield (*place, sha256(salt + text["text"].encode()).hexdigest())
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            found = TEXT.fullmatch(line.decode())
+            if found is None:
+                raise ValueError("it has not the form of a text")
+            position, field, salt, quoted = found.groups()
+            place, digest = (int(position), field), sha256(bytes.fromhex(salt) + read_quoted(quoted).encode())
+            if place <= before:
+                raise ValueError("it is in the wrong place")
+        except (ValueError, RecursionError) as error:
             raise Finding(before[0], f"the text behind the last one of this line cannot be read: {error}") from None
+        name = "text" if field == "reason" else field  # the reason is a member of "why", the others of "data"
+        yield *place, f'"{name}":"{digest.hexdigest()}"'.encode()
         before = place
-
-
-def committed(line: bytes, field: str) -> Any:
-    """What a line holds in the place of that text; None where it holds nothing, or is redacted."""
-    try:
-        said = json.loads(line)
-        return said["why"]["text"] if field == "reason" else said["data"][field]
-    except (ValueError, LookupError, TypeError):
-        return None
 
 
 def hash_or_finding(line: bytes, position: int, kept: bytes) -> bytes:
@@ -234,7 +229,7 @@ def hash_or_finding(line: bytes, position: int, kept: bytes) -> bytes:
     if not redacted and not line.startswith(b'{"v":1,"position":%d,' % position):
         raise Finding(position, "the line that belongs here is missing, or another stands in its place")
     found = bytes.fromhex(redacted[1].decode()) if redacted else sha256(b"\x00" + line).digest()
-    if found != kept[:32]:
+    if found != kept:
         raise Finding(position, "the line does not have the hash that leaf-hashes has for it")
     return found
 
@@ -246,33 +241,33 @@ def verify(bundle: Path, given: list[Key], outside: list[Path], told: Callable[[
     due, sizes = sorted([main, *others], key=lambda each: each.size), {each.size for each in [main, *others]}
     texts = read_texts(bundle / "texts.jsonl")
     text = next(texts, None)
+    lines = chain.from_iterable(read_blocks(bundle / "events.jsonl"))
     with (bundle / "leaf-hashes").open("rb") as leaf_hashes:
-        for lines in read_blocks(bundle / "events.jsonl"):
-            while lines:
-                if tree.size >= main.size:
-                    raise Finding(main.size + 1, "there are more lines than were sealed")
-                first = tree.size + 1
-                count = min(len(lines), WIDTH - tree.size % WIDTH, due[0].size - tree.size)
-                part, lines = lines[:count], lines[count:]
-                leaves = b"".join([sha256(b"\x00" + line).digest() for line in part])
-                kept = leaf_hashes.read(len(leaves))
-                positions = range(first, first + count)
-                openings = [b'{"v":1,"position":%d,' % position for position in positions]
-                if leaves != kept or not all(map(bytes.startswith, part, openings)):
-                    leaves = b"".join(map(hash_or_finding, part, positions, [kept[32 * n :] for n in range(count)]))
-                    redacted += sum(REDACTED.fullmatch(line) is not None for line in part)
-                tree.add(leaves)
-                while text is not None and text[0] <= tree.size:
-                    if committed(part[text[0] - first], text[1]) != text[2]:
-                        raise Finding(text[0], f"the text of {text[1]!r} is not the one that the line committed to")
-                    text, checked = next(texts, None), checked + 1
-                while due and due[0].size == tree.size:
-                    if due[0].root != tree.root():
-                        said = f"one of the lines {agreed + 1} to {tree.size} is not as {due[0].where} has sealed it"
-                        raise Finding(agreed + 1, said)
-                    due = due[1:]
-                agreed = tree.size if tree.size in sizes else agreed
-            told(tree.size, main.size)
+        while part := list(islice(lines, min(WIDTH - tree.size % WIDTH, due[0].size - tree.size) if due else 1)):
+            if tree.size >= main.size:
+                raise Finding(main.size + 1, "there are more lines than were sealed")
+            positions = range(tree.size + 1, tree.size + 1 + len(part))
+            leaves = [sha256(b"\x00" + line).digest() for line in part]
+            kept = leaf_hashes.read(32 * len(part))
+            openings = [b'{"v":1,"position":%d,' % position for position in positions]
+            length = len(openings[0])
+            if b"".join(leaves) != kept or [line[:length] for line in part] != openings:
+                each_kept = [kept[at : at + 32] for at in range(0, 32 * len(part), 32)]
+                leaves = list(map(hash_or_finding, part, positions, each_kept))
+                redacted += sum(REDACTED.fullmatch(line) is not None for line in part)
+            tree.add(leaves)
+            while text is not None and text[0] <= tree.size:
+                if text[2] not in part[text[0] - positions[0]]:
+                    raise Finding(text[0], f"the text of {text[1]!r} is not the one that the line committed to")
+                text, checked = next(texts, None), checked + 1
+            while due and due[0].size == tree.size:
+                if due[0].root != tree.root():
+                    said = f"one of the lines {agreed + 1} to {tree.size} is not as {due[0].where} has sealed it"
+                    raise Finding(agreed + 1, said)
+                due = due[1:]
+            agreed = tree.size if tree.size in sizes else agreed
+            if tree.size % 16_384 == 0 or not due:
+                told(tree.size, main.size)
         if due:
             raise Finding(tree.size + 1, f"the line is missing: {due[0].where} seals {due[0].size} lines")
         if leaf_hashes.read(1) or text is not None:

@@ -260,7 +260,11 @@ def compact(document: Any) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-LATE = b'{"position":701,"field":"note","salt":"","text":""}\n'
+LATE = b'{"position":701,"field":"note","salt":"%b","text":""}\n' % (b"0" * 64)
+
+
+def spoil(content: bytes) -> bytes:
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
 
 
 def first_text(change: Callable[[dict[str, Any]], Any]) -> Attack:
@@ -315,7 +319,7 @@ ATTACKS: dict[str, tuple[Attack, int]] = {
     "nonsense nested deeply": (replacing("texts.jsonl", lambda content: b"[" * 100_000 + b"\n" + content), 1),
     "a checkpoint that is none": (replacing("checkpoint", lambda _: b"700\n"), 1),
     "a checkpoint without its key": (replacing("keys", lambda keys: keys.splitlines(True)[0]), 1),
-    "a spoilt earlier signature": (replacing("earlier-checkpoints.jsonl", lambda x: x[:-9] + b"A" + x[-8:]), 1),
+    "a spoilt earlier signature": (replacing("earlier-checkpoints.jsonl", spoil), 1),
     "an earlier checkpoint cut off": (replacing("earlier-checkpoints.jsonl", lambda notes: notes[:-4]), 1),
 }  # fmt: skip
 
