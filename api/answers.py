@@ -254,6 +254,7 @@ SCHEMAS: dict[str, Schema] = {
                         {
                             "id": _ID,
                             "attainment": {"description": "as that of an objective or of a key result"},
+                            "computed": _COMPUTED,
                             "pace": {"description": "as that of a key result"},
                         },
                         but=("pace",),

@@ -13,7 +13,17 @@ from cli import finding, settings
 from cli.client import Api, Json, connect
 from cli.finding import short
 from cli.output import bar, json_option, say, screen, show_json, show_table
-from cli.wording import is_lowered, number, percent, said_of_it, what_happened, where_from, with_unit
+from cli.wording import (
+    is_lowered,
+    number,
+    percent,
+    points,
+    said_of_it,
+    score_and_advice,
+    what_happened,
+    where_from,
+    with_unit,
+)
 
 as_of_option = click.option(
     "--as-of", metavar="TIME", help="As it was known at that moment, such as 2026-11-11T09:00:00+08:00."
@@ -155,7 +165,7 @@ def goalposts(key_result: str, as_of: str | None, as_json: bool) -> None:
 def _objective_line(objective: Json) -> Text:
     share = (objective["attainment"] or {}).get("clamped")
     line = Text("◆ ").append(_ended(objective)).append(objective["title"], "bold")
-    line.append(f"  {percent(share)}", "bold" if share else "dim")
+    line.append(f"  {percent(share)}", "bold" if share else "dim").append(f"  {points(objective['computed'])}", "dim")
     return line.append(f"  {objective['owner_id']}  {short(objective['id'])}", "dim")
 
 
@@ -170,7 +180,7 @@ def _key_result_line(key_result: Json) -> Text:
     rest = Text("  ")
     if key_result["target"] is not None:
         rest.append(f"{number(key_result['value'])} of {with_unit(key_result['target'], key_result['unit'])}  ")
-    rest.append(f"{key_result['owner_id']}  {short(key_result['id'])}", "dim")
+    rest.append(f"{points(key_result['computed'])}  {key_result['owner_id']}  {short(key_result['id'])}", "dim")
     if line.cell_len + rest.cell_len > screen().width and sys.stdout.isatty():
         line.append("\n" + " " * (indent - 2))
     return line.append_text(rest)
@@ -225,6 +235,7 @@ def _facts_of(goal: Json, rows: list[tuple[str, str | None]]) -> None:
         *rows,
         ("confidence", None if goal["confidence"] is None else f"{goal['confidence']} of 10"),
         ("stated", goal["stated_status"] and goal["stated_status"].replace("_", " ")),
+        ("computed", score_and_advice(goal["computed"])),
         ("score", _score(goal["score"])),
         ("replaces", goal["replaces"]),
         ("replaced by", goal["replaced_by"]),

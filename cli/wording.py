@@ -38,6 +38,10 @@ _HAPPENINGS = {
     "Feed.Resumed": "feed resumed",
     "Feed.GapFound": "feed lost messages",
 }
+_ADVICE = {
+    "goal_too_conservative": "the goal may have been too conservative",
+    "goal_or_execution": "was the goal unreasonable, or the execution?",
+}
 
 
 def what_happened(item: Json) -> str:
@@ -90,6 +94,19 @@ def where_from(provenance: Json | None) -> list[str]:
 def percent(figure: str | None) -> str:
     """A share as whole percents; a dash where there is none."""
     return "-" if figure is None else f"{(Decimal(figure) * 100).quantize(Decimal(1))} %"
+
+
+def points(computed: Json | None) -> str:
+    """The computed score in short; a dash where there is none."""
+    return "-" if computed is None else f"{computed['points']} points"
+
+
+def score_and_advice(computed: Json | None) -> str | None:
+    """The computed score with what it makes people ask: `5.0 points, conservative: the goal may have been …`."""
+    if computed is None:
+        return None
+    said = f"{points(computed)}, {computed['band'].replace('_', ' ')}"
+    return said if computed["advice"] is None else f"{said}: {_ADVICE[computed['advice']]}"
 
 
 def number(measure: str | None) -> str:

@@ -43,7 +43,7 @@ from domain.measures import Direction, Expectation, Milestone, attainment, expec
 from domain.numbers import text
 from domain.terms import MilestoneStep, Terms
 from ledger.line import as_time
-from projections import reading, values
+from projections import reading, scores, values
 from projections.answers import Answer, Page, day, figure, measure, quoted, ref, time, written
 from projections.lines import Told
 from projections.moment import Moment
@@ -503,7 +503,8 @@ def _reckoned(row: Found, value: Value, moment: Moment) -> Reckoned:
     text = (
         f'{row.members[:-1]},"value":{quoted(measure(value.value))},"value_effective_at":{quoted(value.effective_at)},'
         f'"value_source":{quoted(value.source)},"milestones":{"null" if steps is None else written(steps)},'
-        f'"attainment":{quoted(figure(share))},"pace":{pace},"version":{value.version},"position":{value.position}}}'
+        f'"attainment":{quoted(figure(share))},"computed":{"null" if share is None else scores.of_share(share).text},'
+        f'"pace":{pace},"version":{value.version},"position":{value.position}}}'
     )
     return Reckoned(row.objective_id, row.state in COUNTED, share, row.weight, text)
 

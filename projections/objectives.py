@@ -25,7 +25,7 @@ from domain.objective import (
     ObjectiveReplaced,
     ObjectiveScored,
 )
-from projections import key_results, reading
+from projections import key_results, reading, scores
 from projections.answers import Answer, Page, figure, joined, ref, written
 from projections.key_results import Reckoned, score
 from projections.lines import Told
@@ -285,8 +285,10 @@ def _answers(connection: Connection[DictRow], rows: list[DictRow], moment: Momen
 
 def reckoned(row: DictRow, parts: list[Reckoned]) -> Answer:
     """The members that its own facts do not decide: words that may be erased, and what its key results come to."""
-    roll = objective_attainment((part.attainment, part.weight) for part in parts if part.is_counted)
+    counted = [(part.attainment, part.weight) for part in parts if part.is_counted]
+    roll = objective_attainment(counted)
     return {
         "description": row["description"],
         "attainment": None if roll is None else {"clamped": figure(roll.clamped), "unclamped": figure(roll.unclamped)},
+        "computed": None if roll is None else scores.of_parts(counted, roll.clamped),
     }

@@ -10,7 +10,7 @@ import orjson
 from psycopg.rows import DictRow
 
 from domain.measures import AT_RISK_FROM, ON_TRACK_FROM, Direction, Expectation, PaceStatus, expectation
-from projections import key_results, objectives, values
+from projections import key_results, objectives, scores, values
 from projections.answers import Answer, figure, joined
 from projections.moment import Moment
 
@@ -45,7 +45,7 @@ class World:
             "objectives": [orjson.Fragment(joined(row["members"], self._rolls[id])) for id, row in new.items()],
             "key_results": [orjson.Fragment(part.reckoned.text) for part in told],
             "figures": [
-                *({"id": id, "attainment": self._rolls[id]["attainment"]} for id in rolled if id not in new),
+                *({"id": id, **self._figures_of(id)} for id in rolled if id not in new),
                 *(part.figures(expected) for part in moved),
             ],
         }
@@ -77,6 +77,10 @@ class World:
             part.become(row, moment, expected)
             told.append(part)
         return told, moved
+
+    def _figures_of(self, id: str) -> Answer:
+        roll = self._rolls[id]
+        return {"attainment": roll["attainment"], "computed": roll["computed"]}
 
     def _roll(self, id: str) -> bool:
         """Reckon an objective again; whether its members are others now."""
@@ -129,7 +133,9 @@ class _Part:
         if self.status is not None:
             found = expected.of(self.row, is_limit=self.is_limit)
             pace = {"elapsed": figure(found.elapsed), "expected": figure(found.expected), "status": self.status}
-        return {"id": self.row["id"], "attainment": figure(self.reckoned.attainment), "pace": pace}
+        share = self.reckoned.attainment
+        computed = None if share is None else orjson.Fragment(scores.of_share(share).text)
+        return {"id": self.row["id"], "attainment": figure(share), "computed": computed, "pace": pace}
 
     def _look(self, expected: _Expectations) -> None:
         self.status = None

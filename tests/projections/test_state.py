@@ -260,6 +260,41 @@ def test_check_ins_and_scores(teller: Teller, connection: Views, now: Now) -> No
         assert answer["state"] == "scored"
 
 
+def test_the_computed_score_stands_beside_a_persons(teller: Teller, connection: Views, now: Now) -> None:
+    committed(teller)
+    before = now()
+    for get, id in ((key_results.get, KEY_RESULT), (objectives.get, OBJECTIVE)):
+        assert found(get(connection, id, before))["computed"] is None
+    for value, points, band, advice in (
+        ("-5", "1.0", "below_half", "goal_or_execution"),
+        ("49.99", "2.5", "below_half", "goal_or_execution"),
+        ("50", "2.5", "below", None),
+        ("60", "3.0", "ideal", None),
+        ("70.01", "3.5", "above", None),
+        ("130", "5.0", "conservative", "goal_too_conservative"),
+    ):
+        teller.tell(KEY_RESULT, ProgressRecorded(value=Decimal(value), effective_at=teller.now))
+        moment = now()
+        computed = {"points": points, "band": band, "advice": advice}
+        assert found(key_results.get(connection, KEY_RESULT, moment))["computed"] == computed
+        assert found(objectives.get(connection, OBJECTIVE, moment))["computed"] == computed
+    teller.tell(KEY_RESULT, KeyResultScored(points=Decimal("2.0"), kind=ScoreKind.SELF))
+    answer = found(key_results.get(connection, KEY_RESULT, now()))
+    assert (answer["score"]["self"], answer["computed"]["points"]) == ("2.0", "5.0")
+
+
+def test_an_objectives_computed_points_are_the_weighted_mean(teller: Teller, connection: Views, now: Now) -> None:
+    """Of its key results' points, where the least is 1: not of their attainments."""
+    committed(teller, weight=Decimal(3))
+    silent = UUID(int=KEY_RESULT.int + 1)
+    draft_key_result(teller, silent, weight=Decimal(1))
+    commit_key_result(teller, silent)
+    teller.tell(KEY_RESULT, ProgressRecorded(value=Decimal(80), effective_at=teller.now))
+    answer = found(objectives.get(connection, OBJECTIVE, now()))
+    assert answer["attainment"]["clamped"] == "0.600000"
+    assert answer["computed"] == {"points": "3.2", "band": "ideal", "advice": None}
+
+
 def test_an_objective(teller: Teller, connection: Views, now: Now) -> None:
     open_cycle(teller)
     supported, successor = UUID(int=5), UUID(int=6)
@@ -278,6 +313,7 @@ def test_an_objective(teller: Teller, connection: Views, now: Now) -> None:
         "supports": [str(supported)],
         "state": "draft",
         "attainment": None,
+        "computed": None,
         "score": None,
         "confidence": None,
         "stated_status": None,
