@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import marshmallow as ma
@@ -25,6 +26,8 @@ class Parameters(ma.Schema):
 
     def read(self, request: Request) -> dict[str, Any]:
         """The parameters that the request gives. A Problem 400 that names each that is wrong."""
+        if not request.query_string:
+            return dict(self._usual)
         problem = Problem(400, "bad-parameters", "The address asks for something that cannot be", "")
         given: dict[str, str] = {}
         for name, values in request.args.lists():
@@ -40,6 +43,12 @@ class Parameters(ma.Schema):
             problem.detail = "; ".join(f"{each['field']}: {each['message']}" for each in problem.errors)
             raise problem
         return read
+
+    @cached_property
+    def _usual(self) -> dict[str, Any]:
+        """What an address without parameters asks for."""
+        usual: dict[str, Any] = self.load({})
+        return usual
 
 
 class AtMoment(Parameters):
