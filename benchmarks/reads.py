@@ -38,6 +38,7 @@ class Service:
             row = connection.execute(middle).fetchone()
         assert row is not None
         middle_at: datetime = row[0]
+        self.token = token
         self.headers = [f"Authorization: Bearer {token}"]
         self.as_of = f"?as_of={quote(middle_at.isoformat())}"
         self.load = stack.enter_context(balanced(stack.enter_context(served("product", url, workers=1)), 1))
@@ -49,10 +50,10 @@ def measure(ground: Ground) -> Iterator[Finding]:
     with ExitStack() as stack:
         few, many = (Service(ground, stack, objectives, size) for size in sizes)
         plain = stack.enter_context(ground.database())
-        plain_tables.make(plain, few.world)
+        plain_tables.make(plain, few.world, few.token)
         by_hand = stack.enter_context(balanced(stack.enter_context(served("by hand", plain, workers=1)), 1))
         for what, path_of, count in (("a key result", _key_result, 30), (f"a tree of {objectives} x 4", _tree, 2)):
-            contenders = {"by hand": milliseconds(by_hand, path_of(few.world), "", [], count)}
+            contenders = {"by hand": milliseconds(by_hand, path_of(few.world), "", few.headers, count)}
             for suffix, service in (("", few), (", 10 x", many)):
                 for name, query in (("now", ""), ("as of", service.as_of)):
                     paths = path_of(service.world)
