@@ -14,7 +14,6 @@ from typing import NamedTuple
 from cli.client import Json
 
 HEIGHT = 100
-_MARGIN = Decimal("0.08")
 
 
 class Point(NamedTuple):
@@ -46,12 +45,11 @@ def point(state: Json | None) -> Point:
 
 
 def scale(points: Sequence[Point], baseline: Decimal | None) -> Scale:
-    """From the least to the greatest of all that is drawn, and a little more."""
+    """From the least to the greatest of all that is drawn, where values begin included."""
     drawn = [each for found in points for each in found if each is not None]
     drawn += [] if baseline is None else [baseline]
     low, high = (min(drawn), max(drawn)) if drawn else (Decimal(0), Decimal(1))
-    room = (high - low) * _MARGIN or Decimal(1)
-    return Scale(low - room, high + room)
+    return Scale(low, high if high > low else low + 1)
 
 
 def svg(id: str, name: str, points: Sequence[Point], scaled: Scale, marks: Sequence[tuple[int, str]]) -> str:

@@ -21,6 +21,9 @@ from projections.stops import FACTS, USUAL_STEP
 @click.option("--to", metavar="TIME", help="End there.")
 @click.option("--objective", metavar="GOAL", help="Only this objective: its id, or a part of its title.")
 @click.option("--html", "html", type=click.Path(dir_okay=False, path_type=Path), help="Write one page for a browser.")
+@click.option(
+    "--language", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="How that page begins."
+)
 @json_option
 def replay(
     cycle: str | None,
@@ -29,6 +32,7 @@ def replay(
     to: str | None,
     objective: str | None,
     html: Path | None,
+    language: str,
     as_json: bool,
 ) -> None:
     """Play how a cycle came to be what it is.
@@ -51,7 +55,7 @@ def replay(
         return
     shown = film.developed(found)
     if html is not None:
-        _write(html, page.html(shown))
+        _write(html, page.html(shown, language=language))
         say(f"{html} shows {len(shown.frames)} frames: open it in a browser.")
     elif sys.stdin.isatty() and sys.stdout.isatty():
         player.play(shown)

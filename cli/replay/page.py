@@ -23,7 +23,7 @@ from cli.replay.words import STATUS, UNBORN, Words, both, reached, status_name, 
 from cli.wording import with_unit
 
 
-def html(film: Film, *, language: str = "en") -> str:
+def html(film: Film, *, language: str) -> str:
     """The page; `language` ("en" or "zh") is the one that it begins with."""
     template = resources.files("cli.replay").joinpath("template.html").read_text(encoding="utf-8")
     parts = {

@@ -137,4 +137,4 @@ def _strip(film: Film, index: int, width: int) -> str:
     return "".join(line)
 
 
-_KEYS = "← → frame   a A adjustment   space play/pause   + - speed   g G first/last   q quit"
+_KEYS = "← → frame  a A adjustment  space play/pause  + - speed  g G ends  q quit"

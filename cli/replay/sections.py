@@ -10,7 +10,7 @@ from cli.replay import chart
 from cli.replay.film import Film, Frame
 from cli.replay.picture import clean, when
 from cli.replay.words import CYCLE_STATES, Words, both, reached, status, text, value, why
-from cli.wording import number, with_unit
+from cli.wording import number, percent, with_unit
 
 _LINES = (
     ("value", "M0 9H14V3H28", Words("value", "进展值")),
@@ -90,7 +90,9 @@ def tables(film: Film) -> str:
 def _card(film: Film, part: Json) -> str:
     id, unit = text(part["id"]), part["unit"]
     points = [chart.point(frame.states.get(part["id"])) for frame in film.frames]
-    scaled = chart.scale(points, None if part["baseline"] is None else Decimal(part["baseline"]))
+    is_share = part["milestones"] is not None
+    scaled = chart.scale(points, Decimal(part["baseline"] or 0) if part["baseline"] or is_share else None)
+    high, low = (percent(str(each)) if is_share else _tick(each) for each in (scaled.high, scaled.low))
     marks = [
         (frame.number, clean("; ".join(_plainly(fact) for fact in found)))
         for frame in film.frames
@@ -109,7 +111,7 @@ def _card(film: Film, part: Json) -> str:
     return (
         f'<article data-goal="{id}" data-part="place"><h3>{text(part["title"])}</h3>'
         f'<p class="soft">{text(part["owner_id"])} · {both(Words("due", "截止"))} {text(part["deadline"])}</p>'
-        f'<div class="chart"><span class="high">{_tick(scaled.high)}</span><span class="low">{_tick(scaled.low)}</span>'
+        f'<div class="chart"><span class="high">{high}</span><span class="low">{low}</span>'
         f"{chart.svg(id, clean(part['title']), points, scaled, marks)}</div>"
         f'<p class="span"><span>{first}</span><span>{last}</span></p>'
         f'<dl class="state">{rows}</dl>{_moves(film, part["id"])}</article>'
