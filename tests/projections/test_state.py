@@ -157,6 +157,7 @@ def test_a_draft_of_a_key_result_is_revised(teller: Teller, connection: Views, n
         "state": "draft",
         "milestones": None,
         "attainment": None,
+        "computed": None,
         "pace": None,
         "original": None,
         "score": None,
