@@ -19,14 +19,16 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
 from ledger.checkpoints import Checkpoint, read_checkpoint
 from ledger.datastore import become
 from ledger.line import as_time
+from ledger.merkle import HASH_SIZE
+from ledger.proofs import WIDTH
 
-BATCH = 10_000
+BATCH = 40 * WIDTH
 SYNC_EVERY = 20
 """Batches between two notes of what has reached the disk."""
 MOST_EARLIER = 1_000
@@ -171,11 +173,28 @@ def _write_batch(
             missing = _first_missing(connection, after)
             raise ExportFailed(f"the line at position {missing} is missing: the ledger is not intact.")
         files["events.jsonl"].write(row[1])
-        files["leaf-hashes"].write(row[2])
+        files["leaf-hashes"].write(_hashes(cursor, after, last))
         cursor.execute(_texts_statement(selection), _asked(after, last, selection), prepare=True)
         for position, name, salt, text in cursor:
             said = {"position": position, "field": name, "salt": bytes(salt).hex(), "text": text}
             files["texts.jsonl"].write(_json(said).encode() + b"\n")
+
+
+def _hashes(cursor: Cursor[Any], after: int, last: int) -> bytes:
+    """The hashes of the lines as the sealer remembers them: so a line that was changed with its hash is named, too."""
+    first = after // WIDTH
+    numbers = [first, (last - 1) // WIDTH]
+    row = cursor.execute(
+        "SELECT string_agg(hashes, ''::bytea ORDER BY number) FROM ledger.tiles"
+        " WHERE level = 0 AND number BETWEEN %s AND %s",
+        numbers,
+        prepare=True,
+    ).fetchone()
+    hashes = (row[0] if row else None) or b""
+    found = bytes(hashes[(after - first * WIDTH) * HASH_SIZE : (last - first * WIDTH) * HASH_SIZE])
+    if len(found) < (last - after) * HASH_SIZE:
+        raise ExportFailed("the sealer makes the tiles of the ledger anew: try again in a while.")
+    return found
 
 
 def _lines_statement(selection: Selection) -> str:
@@ -185,8 +204,8 @@ def _lines_statement(selection: Selection) -> str:
         hidden = "'{\"redacted\":\"' || encode(e.leaf_hash, 'hex') || '\"}'"
         line = f"CASE WHEN {HIDDEN} THEN {hidden} ELSE e.line END"
     return f"""
-        SELECT count(*), convert_to(string_agg(shown || E'\\n', ''), 'UTF8'), string_agg(leaf_hash, ''::bytea)
-          FROM (SELECT {line} AS shown, e.leaf_hash FROM ledger.events AS e
+        SELECT count(*), convert_to(string_agg(shown || E'\\n', ''), 'UTF8')
+          FROM (SELECT {line} AS shown FROM ledger.events AS e
                  WHERE e.position > %(after)s AND e.position <= %(last)s ORDER BY e.position) AS ordered
     """
 

@@ -19,6 +19,8 @@ from ledger.datastore import become
 from ledger.durable import await_disk
 from ledger.line import Line, parse_line
 from ledger.merkle import Frontier, leaf_hash
+from ledger.past import first_odd_line
+from ledger.tiles import GrowingTiles
 
 BATCH = 5_000
 
@@ -47,12 +49,21 @@ def verify(url: str, *, progress: Callable[[int, int], None] = lambda _done, _to
         await_disk(connection)
         tree = Frontier()
         earliest = None
+        sealed: dict[int, set[bytes]] = {}
+        agreed = 0
         for row in _rows(connection, size):
+            if tree.size % BATCH == 0:
+                sealed = _sealed(connection, tree.size, tree.size + BATCH)
             fault = _fault(row, tree.size + 1, earliest)
             if fault is not None:
                 return Verdict(tree.size, tree.root(), min(row[0], tree.size + 1), fault)
             tree.extend([row[6]])
             earliest = row[4]
+            if tree.size in sealed:
+                if sealed[tree.size] != {tree.root()}:
+                    position, said = _odd_line(connection, agreed + 1, tree.size)
+                    return Verdict(tree.size, tree.root(), position, f"{said} was sealed")
+                agreed = tree.size
             if tree.size % BATCH == 0:
                 progress(tree.size, size)
         progress(tree.size, size)
@@ -61,8 +72,34 @@ def verify(url: str, *, progress: Callable[[int, int], None] = lambda _done, _to
         if last > size:
             return Verdict(tree.size, tree.root(), size + 1, "there are lines past the ledger's head")
         if bytes(tree) != frontier:
+            odd = first_odd_line(connection, 0, size) if _has_tiles(connection, size) else None
+            if odd is not None:
+                return Verdict(tree.size, tree.root(), odd, "the line is not the one that the sealer has read")
             return Verdict(tree.size, tree.root(), size, "the lines do not give the root that the head has kept")
         return Verdict(tree.size, tree.root())
+
+
+def _sealed(connection: Connection[Any], after: int, last: int) -> dict[int, set[bytes]]:
+    """The roots that were signed at each size, in the range of positions."""
+    found: dict[int, set[bytes]] = {}
+    for size, root in connection.execute(
+        "SELECT DISTINCT size, root FROM ledger.checkpoints WHERE size > %s AND size <= %s", [after, last], binary=True
+    ):
+        found.setdefault(size, set()).add(root)
+    return found
+
+
+def _has_tiles(connection: Connection[Any], size: int) -> bool:
+    """Whether the sealer has come as far as that."""
+    return GrowingTiles.load(connection).size >= size
+
+
+def _odd_line(connection: Connection[Any], first: int, last: int) -> tuple[int, str]:
+    """Which of the lines is another one: exact where the sealer remembers them."""
+    odd = first_odd_line(connection, 0, last) if _has_tiles(connection, last) else None
+    if odd is not None:
+        return odd, "the line is not the one that"
+    return first, f"one of the lines {first} to {last} is not the one that"
 
 
 def _head(connection: Connection[Any]) -> tuple[int, bytes, int]:

@@ -513,3 +513,29 @@ def test_a_head_that_was_rewritten(migrated_url: str, tmp_path: Path) -> None:
     assert "position 20" in result.stderr
     with psycopg.connect(migrated_url) as connection:
         assert connection.execute("SELECT count(*) FROM ledger.checkpoints").fetchone() == (1,)
+
+
+def test_a_line_that_was_changed_with_its_hash_is_named(migrated_url: str, tmp_path: Path) -> None:
+    """By the record's own check, and in a bundle that is exported afterwards; also where the head was made to fit."""
+    ledger = SealedLedger(migrated_url, tmp_path)
+    ledger.write(20)
+    ledger.seal()
+    ledger.write(20)
+    ledger.seal()
+    ledger.tamper(
+        "UPDATE ledger.events SET line = replace(line, 'anna', 'bert'),"
+        " leaf_hash = sha256('\\x00' || replace(line, 'anna', 'bert')::bytea) WHERE position = 33"
+    )
+    changed = okr("ledger", "verify", database_url=migrated_url)
+    assert "at position 33: the line is not the one that was sealed" in changed.stderr
+    tree = Frontier()
+    lines = ledger.query("SELECT line FROM ledger.events ORDER BY position")
+    tree.extend(leaf_hash(line.encode()) for (line,) in lines)
+    ledger.tamper(f"UPDATE ledger.head SET frontier = '\\x{bytes(tree).hex()}'")
+    assert "at position 33: " in okr("ledger", "verify", database_url=migrated_url).stderr
+    export(migrated_url, tmp_path / "bundle")
+    assert found(tmp_path / "bundle", ledger.key) == 33
+    ledger.tamper("DELETE FROM ledger.tiles")
+    assert "at position 21: one of the lines 21 to 40" in okr("ledger", "verify", database_url=migrated_url).stderr
+    with pytest.raises(ExportFailed, match="makes the tiles of the ledger anew"):
+        export(migrated_url, tmp_path / "another")
