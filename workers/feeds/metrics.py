@@ -41,6 +41,12 @@ class Metrics:
             ["feed", "topic", "partition"],
             registry=self.registry,
         )
+        self.seconds_behind = Gauge(
+            "okr_feed_seconds_behind",
+            "Age of the last message read where more wait, by the broker's timestamps; 0 where none wait",
+            ["feed", "topic", "partition"],
+            registry=self.registry,
+        )
 
     def count(self, applied: Applied, seconds: float) -> None:
         """Take in what became of a batch, and how long it took."""

@@ -78,6 +78,7 @@ class Session:
         self._lives = TopicLives(settings)
         self._life: dict[str, Life] = {}
         self._stands: dict[TopicPartition, Stands] = {}
+        self._read_to_ms: dict[TopicPartition, int] = {}
         self._topics: set[str] = set()
         self._left_out_at: float | None = None
         self._hand = Hand(settings.batch_size)
@@ -248,6 +249,7 @@ class Session:
         if not self._hand:
             self._hand_turns = self._turns
         for partition in sorted(records):
+            self._read_to_ms[partition] = records[partition][-1].timestamp
             stands = self._stands.get(partition, {})
             for stand, began in stands.items():
                 feed, life = self._catalogue.feeds[stand.feed_id], self._life[partition.topic]
@@ -288,10 +290,15 @@ class Session:
         except KafkaError:
             return
         self._metrics.lag.clear()
+        self._metrics.seconds_behind.clear()
         for partition, stands in self._stands.items():
             for stand, next in stands.items():
                 name = self._catalogue.feeds[stand.feed_id].definition.name
-                self._metrics.lag.labels(name, *partition).set(max(0, ends[partition] - next))
+                lag = max(0, ends[partition] - next)
+                self._metrics.lag.labels(name, *partition).set(lag)
+                if not lag or partition in self._read_to_ms:
+                    behind = time.time() - self._read_to_ms[partition] / 1000 if lag else 0.0
+                    self._metrics.seconds_behind.labels(name, *partition).set(max(0.0, behind))
 
     def _wait_for_the_database(self, stop: threading.Event) -> None:
         """Stay in the group, reading nothing, until the database answers; then with a pool of new connections."""
