@@ -10,6 +10,7 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from psycopg.rows import dict_row, tuple_row
 
+from api.feed_figures import feed_figures
 from api.metrics import RequestMetrics, registry_of
 from api.responses import json_response
 from api.services import Services
@@ -76,8 +77,9 @@ def _ledger_figures(services: Services) -> str:
     try:
         with services.reads.connection(timeout=PATIENCE_S) as connection:
             row = connection.execute(_LEDGER).fetchone()
+            of_feeds = feed_figures(connection)
     except psycopg.Error:
-        row = None
+        row, of_feeds = None, ""
     lines = [_gauge("okr_database_up", "Whether the database answers and the views are there", int(row is not None))]
     if row is not None:
         lines += [
@@ -85,7 +87,7 @@ def _ledger_figures(services: Services) -> str:
             _gauge("okr_views_position", "The last position that the views know", row["position"]),
             _gauge("okr_views_lag_seconds", "Age of the oldest fact that the views lack", row["lag_s"]),
         ]
-    return "".join(lines)
+    return "".join(lines) + of_feeds
 
 
 def _gauge(name: str, help: str, value: float) -> str:
