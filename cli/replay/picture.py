@@ -13,7 +13,8 @@ from cli.wording import is_lowered, number, percent, with_unit
 
 BOLD, DIM, ACCENT, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[0m"
 MOST_FACTS = 6
-_BAR = 12
+_BAR, _VALUE, _TITLE = 12, 22, 40
+"""Cells of a bar, of a value with its target, and of a title beside a fact."""
 
 
 def picture(film: Film, index: int, width: int, height: int, status: str) -> list[str]:
@@ -60,12 +61,10 @@ def told(frame: Frame) -> list[str]:
 
 def fact_line(fact: Json, states: dict[str, Json]) -> str:
     about = states.get(fact["subject"]["id"])
-    line = f"{fact['sentence']['en']}  by {fact['actor']['id']}"
-    if about is not None:
-        line = f"{about['title']}: {line}"
+    parts = [fact["sentence"]["en"], "" if about is None else cut(clean(about["title"]), _TITLE), fact["actor"]["id"]]
     if fact["reason_code"]:
-        line += f"  ({fact['reason_code']}: {erased(fact['reason'])})"
-    return clean(line)
+        parts.append(f"{fact['reason_code']}: {erased(fact['reason'])}")
+    return clean(" · ".join(part for part in parts if part))
 
 
 def erased(words: str | None) -> str:
@@ -110,12 +109,19 @@ def _key_result(part: Json) -> str:
     filled = int(max(Decimal(0), min(Decimal(1), reached or Decimal(0))) * _BAR)
     pace = (part["pace"] or {}).get("status") or part["state"]
     line = f"  {'█' * filled}{'░' * (_BAR - filled)} {percent(_text(reached)):>6}  {pace.replace('_', ' '):<9}"
-    line += f"{'▼' if is_lowered(part) else ' '} {_name(part)}"
-    if part["target"] is not None:
-        line += f"  {number(part['value'])} of {clean(with_unit(part['target'], part['unit']))}"
-        if is_lowered(part):
-            line += f" (was {number(part['original']['target'])})"
-    return line
+    return f"{line}{'▼' if is_lowered(part) else ' '} {_padded(_aim(part), _VALUE)}  {_name(part)}"
+
+
+def _aim(part: Json) -> str:
+    """How far it is of how much: `19 of 30 % (was 40)`."""
+    if part["milestones"] is not None:
+        return f"{sum(step['reached_at'] is not None for step in part['milestones'])} of {len(part['milestones'])}"
+    aim = f"{number(part['value'])} of {clean(with_unit(part['target'], part['unit']))}"
+    return f"{aim} (was {number(part['original']['target'])})" if is_lowered(part) else aim
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * max(width - cells(text), 0)
 
 
 def _name(goal: Json) -> str:

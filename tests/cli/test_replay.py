@@ -297,7 +297,7 @@ def test_the_command(migrated_url: str, tmp_path: Path) -> None:
         printed = okr("replay", "2026 Q3", "--step", "adjustments", **here)
         assert printed.returncode == 0, printed.stderr
         assert "── 2026-07-06 16:00:00" in printed.stdout
-        assert "新增收入 Revenue: Target 100 → 60  by anna  (other: " in printed.stdout
+        assert "Target 100 → 60 · 新增收入 Revenue · anna · other: " in printed.stdout
         found = json.loads(okr("replay", "--step", "facts", "--json", **here).stdout)
         assert [frame["number"] for frame in found["frames"]] == list(range(5))
         written = okr("replay", "--objective", "Chips", "--html", str(tmp_path / "out.html"), **here)
