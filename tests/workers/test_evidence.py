@@ -1,9 +1,7 @@
 """Which deals make this number: the question, asked of every moment."""
 
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -11,10 +9,10 @@ from psycopg.rows import dict_row
 
 from domain.application import OkrLedger
 from ledger.datastore import become
-from projections.feed_evidence import dead_letters, evidence
+from projections.feed_evidence import evidence
 from projections.moment import Moment
 from projections.reading import BadCursor
-from tests.workers.given import EPOCH, TOPIC, Reader, Record, Workplace, deal
+from tests.workers.given import EPOCH, TOPIC, Reader, Workplace, deal
 from tests.workers.test_timekeeper import A_WEEK, days_ago, on, unattended_for
 from workers.feeds.timekeeper import keep_time
 
@@ -99,20 +97,3 @@ def test_pages_follow_each_other(work: Workplace, okr: OkrLedger) -> None:
     assert found == everything + [("numerator", f"d{number}") for number in range(6, 10)]
     with pytest.raises(BadCursor):
         ask(work, feed_id=feed, after="7")
-
-
-def test_dead_letters_come_newest_first_with_their_bytes(work: Workplace, okr: OkrLedger) -> None:
-    feed = work.feed()
-    bad = [Record(number, b"{%d\xff" % number if number == 1 else b"{%d" % number) for number in range(3)]
-    Reader.of(okr).read(bad)
-    with psycopg.connect(work.url, row_factory=dict_row) as connection:
-        become(connection)
-        newest, after = dead_letters(connection, feed, None, 2)
-        oldest, end = dead_letters(connection, feed, after, 2)
-        assert dead_letters(connection, uuid4(), None, 2) == ([], None)
-    assert [letter["offset"] for letter in newest + oldest] == [2, 1, 0]
-    assert end is None
-    assert (newest[0]["value"], newest[0]["value_base64"], newest[0]["stage"]) == ("{2", "ezI=", "decode")
-    assert (newest[1]["value"], newest[1]["value_base64"]) == (None, "ezH/")
-    assert newest[0]["headers"] == []
-    assert Decimal(newest[0]["feed_revision"]) == 1
