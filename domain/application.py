@@ -346,8 +346,7 @@ class OkrLedger(Deciding):
 
     def record_measurements(self, measurements: Iterable[Measurement], by: Command) -> list[int]:
         """Save what feeds measured, within the open transaction of the batch; the positions, in order."""
-        recordings = self.save(*measurements, by=by)
-        return [recording.notification.id for recording in recordings]
+        return self.save(*measurements, by=by)
 
     # What several of them share
 

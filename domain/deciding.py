@@ -80,16 +80,18 @@ class Deciding(Application[UUID]):
         return cast(Record, self.recorder)
 
     def save(self, *decided: Any, **circumstances: Any) -> list[Any]:
-        """Record what aggregates have decided, or single events, as one: all or nothing.
+        """Record what aggregates have decided, or single events, as one: all or nothing. Returns their positions.
 
         `by` (Command) says who and why. Where `cycle` (CycleTerms) is given and that cycle is in another state by
         then, nothing is recorded and a version conflict raised, as where a stream has moved on.
         """
-        # The base class asks of each whether it follows one of two protocols, which takes longer than mapping it.
+        # The base class asks of each whether it follows one of two protocols, and makes a recording and a
+        # notification of each event that nobody here reads: together longer than mapping it.
         events: list[Event] = []
         for each in decided:
             events += (each,) if isinstance(each, Event) else each.collect_events()
-        return self.events.put(events, **circumstances)
+        stored = [self.mapper.to_stored_event(event) for event in events]
+        return list(self.recorder.insert_events(stored, **circumstances) or ())
 
     def load(self, kind: type[A], id: UUID) -> A:
         """An aggregate as it stands; `Unknown` where no stream of that kind has this id."""
@@ -141,9 +143,8 @@ class Deciding(Application[UUID]):
         return kind(id)
 
     def _save(self, by: Command, first: Aggregate, *others: Aggregate, cycle: CycleTerms | None = None) -> Outcome:
-        recordings = self.save(first, *others, by=by, cycle=cycle)
-        position = recordings[-1].notification.id if recordings else None
-        return Outcome(first.id, first.version, position)
+        positions = self.save(first, *others, by=by, cycle=cycle)
+        return Outcome(first.id, first.version, positions[-1] if positions else None)
 
     def _hold_open(self, cycle_id: UUID, *, exclusive: bool = False) -> CycleTerms:
         """The terms of a cycle, which must be open, kept as they are until the transaction ends."""
