@@ -48,6 +48,8 @@ def replay(
       okr replay 2026-Q4 --step adjustments
       okr replay 2026-Q4 --html retrospective.html
     """
+    if cycle is not None and objective is not None:
+        raise click.UsageError("name a cycle, or an objective of any cycle, not both")
     api = connect(settings.read())
     found = _read(api, _path(api, cycle, objective), step, from_, to)
     if as_json:

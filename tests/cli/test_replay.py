@@ -305,6 +305,8 @@ def test_the_command(migrated_url: str, tmp_path: Path) -> None:
         assert (tmp_path / "out.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
         wrong = okr("replay", "--step", "P9D", **here)
         assert (wrong.returncode, "P1D to P7D" in wrong.stderr) == (1, True)
+        both = okr("replay", "2026 Q3", "--objective", "Chips", **here)
+        assert (both.returncode, "not both" in both.stderr) == (2, True)
         nowhere = okr("replay", "--html", str(tmp_path / "no" / "out.html"), **here)
         assert (nowhere.returncode, "cannot write" in nowhere.stderr) == (1, True)
         with terminal() as (ours, theirs):
