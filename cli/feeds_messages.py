@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +19,32 @@ MOST_BYTES = 4 * 1024 * 1024
 
 _OF_A_MESSAGE = {"topic", "partition", "offset", "timestamp", "key", "key_base64", "value", "value_base64", "headers"}
 _CONTENT = {"key", "key_base64", "value", "value_base64"}
-_TOLD_BESIDE = {"at", "epoch", "id", "stage", "reason", "feed_revision", "headers_text", "tstype", "broker"}
+_TOLD_BESIDE = {
+    *("number", "state", "settled", "at", "epoch", "stage", "reason", "feed_revision"),
+    *("key_shown", "value_shown", "headers_shown", "tstype", "broker"),
+}
 """What a dead letter of ours, or `kcat -J`, says of a message beside it."""
 
 
 def of_file(file: Path, *, are_values: bool, most: int) -> list[Json]:
     """The messages in a file of JSON lines, plain or gzipped; with `are_values` each line is a message's value.
 
-    A Failure that names the line for what is no message.
+    A single JSON list, as `okr feeds dead-letters list --json` prints it, will do as well. A Failure that names the
+    line for what is no message.
     """
-    found: list[Json] = []
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
-            for number, raw in enumerate(lines, 1):
-                if raw.strip() and len(found) < most:
-                    found.append(of_bytes("value", raw.rstrip(b"\r\n")) if are_values else _of_line(file, number, raw))
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
+            if not are_values and opened.read(1) == b"[":
+                return [_message(file, at, told) for at, told in enumerate(_read(file, 1, b"[" + opened.read()), 1)][
+                    :most
+                ]
+            opened.seek(0)
+            lines = [(number, raw) for number, raw in enumerate(opened, 1) if raw.strip()][:most]
     except (OSError, EOFError) as error:
         raise Failure(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    return found
+    if are_values:
+        return [of_bytes("value", raw.rstrip(b"\r\n")) for _, raw in lines]
+    return [_message(file, number, _read(file, number, raw)) for number, raw in lines]
 
 
 def within_budget(messages: Sequence[Json]) -> list[Json]:
@@ -48,11 +58,14 @@ def within_budget(messages: Sequence[Json]) -> list[Json]:
     return kept
 
 
-def _of_line(file: Path, number: int, raw: bytes) -> Json:
+def _read(file: Path, number: int, raw: bytes) -> Any:
     try:
-        told: Any = json.loads(raw)
+        return json.loads(raw, parse_float=Decimal)
     except ValueError as error:
         raise Failure(f"{file}:{number}: this is no JSON ({error}). If each line is a value, say --values.") from None
+
+
+def _message(file: Path, number: int, told: Any) -> Json:
     if isinstance(told, dict) and "payload" in told and "value" not in told:
         told = {"value": told.pop("payload"), "timestamp": told.pop("ts", None), **told}  # as `kcat -J` writes it
     strange = told.keys() - _OF_A_MESSAGE - _TOLD_BESIDE if isinstance(told, dict) else set()
@@ -64,6 +77,9 @@ def _of_line(file: Path, number: int, raw: bytes) -> Json:
             " If each line is itself a value, say --values."
         )
     message = {name: value for name, value in told.items() if name in _OF_A_MESSAGE and value is not None}
+    for name in ("key", "value"):
+        if f"{name}_base64" in message:
+            message.pop(name, None)  # the bytes say it all, also what no text of an API may hold
     headers = message.get("headers")
     if isinstance(headers, dict):
         message["headers"] = [{"name": name, "value": value} for name, value in headers.items()]
@@ -72,7 +88,9 @@ def _of_line(file: Path, number: int, raw: bytes) -> Json:
             {"name": name, "value": value} for name, value in zip(headers[::2], headers[1::2], strict=False)
         ]
     if isinstance(message.get("value"), dict | list):
-        message["value"] = json.dumps(message["value"], ensure_ascii=False)
+        # A number keeps the digits that it was written with.
+        written = json.dumps(message["value"], default=lambda digits: f"\0{digits}")
+        message["value"] = re.sub(r'"\\u0000([-+.0-9E]*)"', r"\1", written)
     return message
 
 

@@ -134,11 +134,12 @@ def _show(message: Json) -> None:
     for decoded in message["decoded"]:
         say(Text(f"    {decoded if len(decoded) <= 160 else decoded[:159] + '…'}", "dim"))
     for effect in message["effects"]:
-        what = "retracts" if effect["value"] is None else number(effect["value"])
+        what = f"{number(effect['value'])}" if effect["value"] is not None else ""
         part = f" ({effect['part']})" if effect["part"] else ""
         when = f" at {effect['effective_at'][:19].replace('T', ' ')}" if effect["effective_at"] else ""
         by = ", when it arrived" if effect["effective_by"] == "arrival" else ""
-        say(f"    {effect['entity']}{part}: {what}{when}{by}; {effect['because']}")
+        told = f"{what}{when}{by}; {effect['because']}" if what else f"{effect['because']}{when}{by}"
+        say(f"    {effect['entity']}{part}: {told}")
     if message["ignored"]:
         say(f"    {message['ignored']}")
     for finding in message["findings"]:
@@ -156,7 +157,7 @@ def _show_result(told: Json, definition: FeedDefinition) -> None:
     window = " to ".join(result["window"][end][:16].replace("T", " ") for end in ("from", "to"))
     say(
         f"These messages alone make {number(result['value'])}: the {definition.aggregate.fn} of"
-        f" {result['contributions']} contributions, {window} (UTC)."
+        f" {result['contributions']} contribution{'' if result['contributions'] == 1 else 's'}, {window} (UTC)."
     )
     by = {"person": "by a person", "feed": "by a feed", "override": "by an override"}.get(
         today["value_source"] or "", ""

@@ -13,6 +13,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from cli.feeds_messages import of_file, within_budget
 from cli.output import Failure
+from tests.api.test_dead_letters import Office
 from tests.cli.conftest import Desk
 from tests.conftest import TopicFactory
 from tests.support.kafka_server import KafkaServer
@@ -60,7 +61,7 @@ def test_messages_of_a_file_are_told_one_by_one(desk: Desk, file: Path, tmp_path
         "    value: 'much' is a text that writes no number (value.expr: amount)\n",
         "    decode: the value is no JSON that is read",
         "1 matched, 1 ignored, 2 dead.",
-        "These messages alone make 1,250.5: the sum of 1 contributions, ",
+        "These messages alone make 1,250.5: the sum of 1 contribution, ",
         "Today 'Builds a day' stands at -.",
     ):
         assert said in told, told
@@ -76,7 +77,7 @@ def test_each_line_may_itself_be_a_value(desk: Desk, file: Path, tmp_path: Path)
     assert document["result"]["value"] == "3"
     refused = desk.okr("feeds", "try", str(file), "--messages", str(values))
     assert refused.exit_code == 1
-    assert f"{values}:1: this is no message (it has amount)" in refused.stderr
+    assert f"{values}:1: this is no message (it has amount, id)" in refused.stderr
     assert "say --values" in refused.stderr
 
 
@@ -89,6 +90,11 @@ def test_files_that_hold_no_messages_are_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.gz").write_bytes(b"not packed")
     with pytest.raises(Failure, match="cannot be read"):
         of_file(tmp_path / "broken.gz", are_values=False, most=9)
+    (exact,) = of_file(lines(tmp_path / "exact.jsonl", {"value": {"a": "é"}}), are_values=False, most=9)
+    assert json.loads(exact["value"]) == {"a": "é"}
+    (tmp_path / "exact.jsonl").write_text('{"value": {"a": 1.10, "b": [0.12345678901234567890, "x"]}}')
+    (exact,) = of_file(tmp_path / "exact.jsonl", are_values=False, most=9)
+    assert exact["value"] == '{"a": 1.10, "b": [0.12345678901234567890, "x"]}'
     large = {"value": "x" * 3_000_000}
     assert len(within_budget([large, large])) == 1
 
@@ -105,6 +111,21 @@ def test_one_source_of_messages_is_chosen(desk: Desk, file: Path) -> None:
     several = file.with_name("several.yaml")
     several.write_text(f"---\n{file.read_text()}---\n{file.read_text().replace('revenue', 'profit')}")
     assert "holds revenue, profit: name one with --name" in desk.okr("feeds", "try", str(several)).stderr
+
+
+def test_dead_letters_are_tried_again_under_a_mended_definition(
+    desk: Desk, file: Path, tmp_path: Path, api_url: str
+) -> None:
+    office = Office(desk.client, api_url)
+    name = desk.client.state(office.path)["name"]
+    (tmp_path / "letters.json").write_text(desk.shows("feeds", "dead-letters", "list", name, "--json"))
+    (tmp_path / "feed.yaml").write_text(desk.shows("feeds", "export", name).replace("expr: amount", "expr: rev"))
+    arguments = (str(tmp_path / "feed.yaml"), "--messages", str(tmp_path / "letters.json"), "--json")
+    told = json.loads(desk.shows("feeds", "try", *arguments))
+    assert (told["counts"], told["result"]["value"]) == ({"matched": 3, "ignored": 0, "dead": 1}, "3")
+    assert told["feed"]["is_same_definition"] is False
+    places = sorted((each["topic"], each["offset"]) for each in told["messages"])
+    assert places == [("deals", offset) for offset in range(4)]
 
 
 def test_without_a_broker_that_is_said(desk: Desk, file: Path) -> None:
