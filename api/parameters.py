@@ -26,7 +26,7 @@ class Parameters(ma.Schema):
 
     def read(self, request: Request) -> dict[str, Any]:
         """The parameters that the request gives. A Problem 400 that names each that is wrong."""
-        if not request.query_string:
+        if not request.query_string and self._usual is not None:
             return dict(self._usual)
         problem = Problem(400, "bad-parameters", "The address asks for something that cannot be", "")
         given: dict[str, str] = {}
@@ -45,8 +45,10 @@ class Parameters(ma.Schema):
         return read
 
     @cached_property
-    def _usual(self) -> dict[str, Any]:
-        """What an address without parameters asks for."""
+    def _usual(self) -> dict[str, Any] | None:
+        """What an address without parameters asks for; None where it has to name something."""
+        if any(field.required for field in self.fields.values()):
+            return None
         usual: dict[str, Any] = self.load({})
         return usual
 

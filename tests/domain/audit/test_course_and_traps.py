@@ -76,6 +76,15 @@ def test_silent_for_more_than_two_weeks() -> None:
     given(key_result(checked_in(14))).when("silent", now=28, weeks="1.9").finds(2, 14)
 
 
+def test_a_word_in_the_last_moment_is_not_one_more() -> None:
+    """What is said when the cycle's scoring begins ends no silence any more, and is not counted."""
+    scoring = running(state=CycleState.SCORING, scoring=place(20))
+    answer = given(key_result(checked_in(20))).when("silent", scoring).finds(2)
+    assert answer.only.figures["check_ins"] == 0
+    begun = given(key_result(checked_in(0))).when("silent", now=20).finds(2)
+    assert begun.only.figures["check_ins"] == 0
+
+
 def test_a_silence_in_between_is_found_later() -> None:
     answer = given(key_result(checked_in(2), checked_in(20), checked_in(30))).when("silent", now=35).finds(2, 2, 20)
     assert answer.only.sentence == "silent for 18 days from 2026-07-03 on; 3 check-ins in all"
