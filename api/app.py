@@ -10,13 +10,26 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
-from api import audit, cycles, dead_letters, events, key_results, objectives, operations, problems, proofs, teams
+from api import (
+    audit,
+    cycles,
+    dead_letters,
+    events,
+    key_results,
+    objectives,
+    operations,
+    problems,
+    proofs,
+    teams,
+    whatif,
+)
 from api.audit_answers import AUDIT_SCHEMAS
 from api.documentation import specify
 from api.metrics import ELSEWHERE, RequestMetrics, SharedCells
 from api.proofs import PROOF_SCHEMAS
 from api.services import attach, open_services
 from api.settings import ApiSettings
+from api.whatif_answers import WHAT_IF_SCHEMAS
 
 ROUTES = (
     cycles.routes,
@@ -27,6 +40,7 @@ ROUTES = (
     events.routes,
     audit.routes,
     proofs.routes,
+    whatif.routes,
 )
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -61,7 +75,7 @@ def create_app(settings: ApiSettings, cells: SharedCells | None = None, slot: in
     api = specify(app)
     api.register_converter(Ordinal, lambda _: {"type": "integer", "minimum": 1, "maximum": 9999})
     api.register_converter(audit.QuestionName, audit.question_names)
-    for name, schema in {**AUDIT_SCHEMAS, **PROOF_SCHEMAS}.items():
+    for name, schema in {**AUDIT_SCHEMAS, **PROOF_SCHEMAS, **WHAT_IF_SCHEMAS}.items():
         api.spec.components.schema(name, schema)
     for routes in ROUTES:
         api.register_blueprint(routes)

@@ -9,7 +9,7 @@
     ideal: {low: "0.60", high: "0.70"}                      left out: as the guide's
     advice: {conservative: goal_too_conservative, ...}      band -> advice; left out: as the guide's
 
-Numbers are texts, or numbers read exactly.
+Numbers are texts, or numbers read exactly; `decimals` is a whole number.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _number(value: Any, field: str, breaches: Breaches) -> Decimal | None:
 
 
 def _decimals(value: Any, field: str, breaches: Breaches) -> int | None:
-    number = _number(value, field, Breaches())
+    number = None if isinstance(value, str) else _number(value, field, Breaches())
     if number is None or number != number.to_integral_value() or not 0 <= number <= MOST_DECIMALS:
         breaches.add(field, "decimals", f"points have 0 to {MOST_DECIMALS} decimals")
         return None

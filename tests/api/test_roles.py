@@ -98,6 +98,7 @@ MAY: dict[tuple[str, str], frozenset[Role | None]] = {
     ("GET", "/v1/ledger/checkpoint"): READERS,
     ("GET", "/v1/ledger/proofs/inclusion/<int:position>"): READERS,
     ("GET", "/v1/ledger/proofs/consistency"): READERS,
+    ("POST", "/v1/what-if"): READERS,
     ("GET", "/v1/audit/questions"): AUDITORS,
     ("GET", "/v1/audit/questions/<question:name>"): AUDITORS,
 }
