@@ -61,7 +61,7 @@ def test_moves_of_a_day_are_one_decision() -> None:
 def test_a_rise_that_is_too_small_to_matter() -> None:
     facts = [weighed(50, ID, 60, 40, 40)]
     given(objective(facts=facts)).when("weight_moved", more_than_rise="0.069").finds(50)
-    given(objective(facts=facts)).when("weight_moved", more_than_rise="0.0700001").finds_nothing()
+    given(objective(facts=facts)).when("weight_moved", more_than_rise="0.07").finds_nothing()
 
 
 def test_a_weight_that_is_given_for_the_first_time() -> None:
