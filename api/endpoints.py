@@ -135,7 +135,6 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
         resource: Resource,
         *,
         scope: Scope = Scope.OKR_WRITE,
-        method: str = "POST",
         is_created: bool = False,
         takes_version: bool = True,
         demands_version: bool = False,
@@ -181,7 +180,7 @@ class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
                     )
                     return commands.respond(here, connection, done, is_replayed=is_replayed)
 
-            self._declare(rule, method, view, decide, operation)
+            self._declare(rule, "POST", view, decide, operation)
             return decide
 
         return declare
