@@ -313,6 +313,7 @@ ATTACKS: dict[str, tuple[Attack, int]] = {
     "a text for another line": (first_text(lambda text: text.update(position=300)), 300),
     "a text with a position that is none": (first_text(lambda text: text.update(position=1.0)), 1),
     "a text with a member too many": (first_text(lambda text: text.update(more=1)), 1),
+    "a text spelt in another way": (first_text(lambda text: compact(text).replace("first", "\\u0066irst")), 1),
     "duplicate keys in a text": (first_text(lambda text: compact(text)[:-1] + ',"text":"x"}'), 1),
     "a text of a line that is not there": (replacing("texts.jsonl", lambda texts: texts + LATE), LINES + 1),
     "texts in another order": (replacing("texts.jsonl", lambda content: b"".join(content.splitlines(True)[::-1])), 303),
@@ -416,6 +417,18 @@ def test_a_fork_by_the_holder_of_the_key_is_found_by_the_earlier_checkpoints(
 ) -> None:
     fork(bundle, by=ledger.place.current())
     assert found(bundle, first_key(ledger)) == 304
+
+
+def test_a_line_that_was_sealed_in_the_wrong_place(ledger: SealedLedger, bundle: Path) -> None:
+    """Even a signature over it does not make a line that says position 6 the fifth."""
+    lines = lines_of(bundle)
+    lines[4] = lines[4].replace(b":5,", b":6,", 1)
+    put(bundle, lines)
+    (bundle / "earlier-checkpoints.jsonl").write_text("")
+    (bundle / "checkpoint").write_text(
+        Checkpoint(ORIGIN, LINES, put_hashes(bundle, lines)).signed(ledger.place.current())
+    )
+    assert found(bundle, ledger.key) == 5
 
 
 def test_the_root_of_another_tree(ledger: SealedLedger, bundle: Path) -> None:

@@ -286,6 +286,23 @@ def test_a_kill_between_any_two_steps_loses_nothing(
     assert not list(ledger.place.path.parent.glob(".*"))
 
 
+def test_what_was_signed_and_told_nobody_is_recorded_though_the_ledger_has_grown(
+    ledger: SealedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    ledger.write(5)
+    with monkeypatch.context() as patch:
+        patch.setattr(Sealing, "_record", killed)
+        with pytest.raises(Killed):
+            seal_once(ledger.settings)
+    ledger.write(2)
+    ledger.seal()
+    assert [read_checkpoint(note).size for note in ledger.checkpoints] == [5, 7]
+    assert ledger.files == ledger.checkpoints
+
+
 def test_killed_at_random_moments_it_goes_on_where_it_was(ledger: SealedLedger) -> None:
     chance = random.Random(7)
     told = environment(
