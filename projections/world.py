@@ -9,7 +9,7 @@ from decimal import Decimal
 import orjson
 from psycopg.rows import DictRow
 
-from domain.measures import AT_RISK_FROM, ON_TRACK_FROM, Direction, Expectation, PaceStatus, expectation
+from domain.measures import AT_RISK_FROM, ON_TRACK_FROM, Expectation, PaceStatus, expectation
 from projections import key_results, objectives, scores, values
 from projections.answers import Answer, figure, joined
 from projections.moment import Moment
@@ -36,10 +36,10 @@ class World:
         A key result that is new has both of its rows, or one with all columns.
         """
         expected = _Expectations(moment.clock)
-        told, moved = self._follow(moment, expected, part_rows, value_rows)
+        told, moved, touched = self._follow(moment, expected, part_rows, value_rows)
         new = {row["id"]: row for row in sorted(goal_rows, key=_begun)}
         self._goals |= new
-        touched = new.keys() | {part.row["objective_id"] for part in (*told, *moved)}
+        touched |= new.keys()
         rolled = [id for id in self._goals if id in touched and self._roll(id)]
         return {
             "objectives": [orjson.Fragment(joined(row["members"], self._rolls[id])) for id, row in new.items()],
@@ -52,15 +52,15 @@ class World:
 
     def _follow(
         self, moment: Moment, expected: _Expectations, part_rows: Iterable[DictRow], value_rows: Iterable[DictRow]
-    ) -> tuple[list[_Part], list[_Part]]:
-        """The key results of which there is something new, and those of which only figures moved."""
+    ) -> tuple[list[_Part], list[_Part], set[str]]:
+        """The key results with news, those of which only figures moved, and the objectives that either of them moves."""
         changed: dict[str, DictRow] = {}
         for row in (*part_rows, *value_rows):
             known = changed.get(row["id"])
             if known is None:
                 known = changed[row["id"]] = dict(self._parts[row["id"]].row) if row["id"] in self._parts else {}
             known |= row
-        moved = []
+        moved, touched = [], set()
         for id, part in self._parts.items():
             if part.wakes_at > moment.clock or id in changed:
                 continue
@@ -68,15 +68,19 @@ class World:
                 changed[id] = part.row
             elif part.moves(moment.clock, expected):
                 moved.append(part)
+                touched.add(part.row["objective_id"])
         told = []
         for id, row in sorted(changed.items(), key=lambda pair: _begun(pair[1])):
-            if id not in self._parts:
+            before = self._parts[id].reckoned if id in self._parts else None
+            if before is None:
                 self._parts[id] = _Part()
                 self._parts_of.setdefault(row["objective_id"], []).append(self._parts[id])
             part = self._parts[id]
             part.become(row, moment, expected)
+            if before is None or before._replace(text="") != part.reckoned._replace(text=""):
+                touched.add(row["objective_id"])
             told.append(part)
-        return told, moved
+        return told, moved, touched
 
     def _figures_of(self, id: str) -> Answer:
         roll = self._rolls[id]
@@ -107,7 +111,7 @@ class _Part:
 
     def become(self, row: DictRow, moment: Moment, expected: _Expectations) -> None:
         self.row = row
-        self.is_limit = Direction(row["direction"]).is_limit
+        self.is_limit = key_results.DIRECTIONS[row["direction"]].is_limit
         self.value = values.of_row(row, moment.clock)
         self.reckoned = key_results.reckoned(row, self.value, moment)
         self._look(expected)
