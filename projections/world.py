@@ -53,7 +53,7 @@ class World:
     def _follow(
         self, moment: Moment, expected: _Expectations, part_rows: Iterable[DictRow], value_rows: Iterable[DictRow]
     ) -> tuple[list[_Part], list[_Part], set[str]]:
-        """The key results with news, those of which only figures moved, and the objectives that either of them moves."""
+        """The key results with news, those of which only figures moved, and the objectives that either moves."""
         changed: dict[str, DictRow] = {}
         for row in (*part_rows, *value_rows):
             known = changed.get(row["id"])
