@@ -81,9 +81,9 @@ def tables(film: Film) -> str:
     more = sum(frame.fact_count - len(frame.facts) for frame in film.frames)
     further = both(Words(f"; the history has {more} further values", f"；另有 {more} 个进展值见历史")) if more else ""
     return (
-        f'<section class="appendix"><h2>{both(Words("At the end", "最终状态"))}</h2>{_table(_GOALS, goals)}</section>'
+        f'<section class="appendix"><h2>{both(Words("At the end", "最终状态"))}</h2>{_table("goals", _GOALS, goals)}</section>'
         f'<section class="appendix"><details><summary>{both(Words("All that happened", "全部事实"))}{further}</summary>'
-        f"{_table(_FACTS, facts)}</details></section>"
+        f"{_table('facts', _FACTS, facts)}</details></section>"
     )
 
 
@@ -154,9 +154,9 @@ def _fact_row(film: Film, frame: Frame, fact: Json) -> str:
     )
 
 
-def _table(names: tuple[Words, ...], rows: str) -> str:
+def _table(kind: str, names: tuple[Words, ...], rows: str) -> str:
     head = "".join(f'<th scope="col">{both(name)}</th>' for name in names)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _cells(*cells: str) -> str:
