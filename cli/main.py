@@ -28,6 +28,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "goalposts": "cli.look",
         "replay": "cli.replay.command",
         "diff": "cli.audit",
+        "what-if": "cli.whatif",
     },
     "Audit": {
         "audit": "cli.audit",

@@ -52,16 +52,13 @@ def _supposed(asked: Asked, feed_name: str | None) -> list[str]:
 def _stands(shares: tuple[Decimal | None, Decimal | None], scores: tuple[Score | None, Score | None]) -> str:
     real, other = _percent(shares[0]), _percent(shares[1])
     had, has = _points(scores[0]), _points(scores[1])
-    if shares[0] == shares[1]:
-        stays = f"would still stand at {real}"
-        return stays if had == has else f"{stays}, with {has} points instead of {had}"
-    return f"would stand at {other} instead of {real}, with {has} points instead of {had}"
+    share = f"still stand at {real}" if shares[0] == shares[1] else f"stand at {other} instead of {real}"
+    points = f"still have {had} points" if had == has else f"have {has} points instead of {had}"
+    return f"would {share} and {points}"
 
 
 def _count(changed: int, of: int) -> str:
-    if changed == 0:
-        return f"none of its {of} key results would be another"
-    return f"{changed} of {of} key results would be {'another' if changed == 1 else 'others'}"
+    return f"{changed or 'none'} of {of} key result{'s' if of > 1 else ''} would differ"
 
 
 def _percent(share: Decimal | None) -> str:

@@ -17,6 +17,7 @@ PRINTING = {
     "okr goalposts",
     "okr replay",
     "okr diff",
+    "okr what-if",
     "okr audit questions",
     "okr audit ask",
     "okr audit goalposts",

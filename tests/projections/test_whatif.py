@@ -171,8 +171,8 @@ def test_without_an_adjustment_the_promise_counts(teller: Teller, connection: Vi
     assert found["cycle"]["hypothetical"]["attainment"] == {"clamped": "0.480000", "unclamped": "0.480000"}
     assert found["changed_key_results"] == found["key_result_count"] == 1
     assert found["sentence"] == (
-        f"Without position {move}, “2026 Q3” would stand at 48.0 % instead of 80.0 %, with 2.4 points instead of 4.0; "
-        "1 of 1 key results would be another."
+        f"Without position {move}, “2026 Q3” would stand at 48.0 % instead of 80.0 % and have 2.4 points instead of "
+        "4.0; 1 of 1 key result would differ."
     )
 
 
@@ -222,8 +222,8 @@ def test_without_a_feed_what_people_said_counts_and_an_override_stands_on(teller
     assert (real["value"], other["value"], found["left_out"]) == ("30", "7", 2)
     assert (found["objectives"], found["cycle"]) == ([], None)
     assert found["sentence"] == (
-        "Without what the feed revenue measured, “Revenue” would stand at 7.0 % instead of 30.0 %, "
-        "with 1.0 points instead of 1.5."
+        "Without what the feed revenue measured, “Revenue” would stand at 7.0 % instead of 30.0 % "
+        "and have 1.0 points instead of 1.5."
     )
     with pytest.raises(Invalid, match="there is no feed"):
         asked(connection, moment, without_feed=OBJECTIVE)
