@@ -81,7 +81,8 @@ def tables(film: Film) -> str:
     more = sum(frame.fact_count - len(frame.facts) for frame in film.frames)
     further = both(Words(f"; the history has {more} further values", f"；另有 {more} 个进展值见历史")) if more else ""
     return (
-        f'<section class="appendix"><h2>{both(Words("At the end", "最终状态"))}</h2>{_table("goals", _GOALS, goals)}</section>'
+        f'<section class="appendix"><h2>{both(Words("At the end", "最终状态"))}</h2>'
+        f"{_table('goals', _GOALS, goals)}</section>"
         f'<section class="appendix"><details><summary>{both(Words("All that happened", "全部事实"))}{further}</summary>'
         f"{_table('facts', _FACTS, facts)}</details></section>"
     )
