@@ -135,13 +135,15 @@ def _mean(sides: Json) -> list[Figure]:
 
 
 def _key_result(part: Json) -> Block:
-    """Attainment and points always; what else there is to say of it where it would be otherwise."""
+    """Attainment and points always; the rest where it would be otherwise."""
     both, unit = _both(part), part["unit"]
     further = [
         ("value", [with_unit(side["value"], unit) for side in both]),
         ("target", [with_unit(side["target"], unit) for side in both]),
         ("weight", [number(side["weight"]) for side in both]),
         ("state", [side["state"] for side in both]),
+        ("band", [_words(side["band"]) for side in both]),
+        ("advice", [_words(side["advice"]) for side in both]),
     ]
     figures = [
         ("attainment", [_percent(side["attainment"]) for side in both]),
@@ -174,6 +176,10 @@ def _percent(share: str | None) -> str:
 
 def _points(side: Json) -> str:
     return "-" if side["points"] is None else str(Decimal(side["points"]))
+
+
+def _words(slug: str | None) -> str:
+    return "-" if slug is None else slug.replace("_", " ")
 
 
 def _new_advice(found: Json) -> list[Text]:

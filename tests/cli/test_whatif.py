@@ -30,6 +30,8 @@ def test_the_two_columns(client: Client, desk: Desk) -> None:
         "    attainment  80.0 %     48.0 %",
         "    points      4.0        2.4",
         "    target      60 builds  100 builds",
+        "    band        above      below half",
+        "    advice      -          goal or execution",
         "“Builds a day” would have 2.4 points, below half: was the goal unreasonable, or the execution?",
     ]
 
