@@ -1,11 +1,12 @@
-"""What if: the facts of a cycle, an objective or a key result read from the ledger and folded twice, nothing written.
+"""What if: of a cycle, an objective or a key result, the figures as they are and as they would be. Nothing is written.
 
-The read models say which facts are about what; the facts themselves, and so the figures, come from the ledger's lines.
+The facts of those key results of which something is left out are read from the ledger's lines and folded, so what an
+answer costs is the history of what it asks about. Of all others the read models know how they stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,19 +18,20 @@ from psycopg.rows import DictRow
 
 from domain import scoring_data
 from domain.errors import Breach, Invalid, Unknown
-from domain.key_result import ProgressRecorded
+from domain.goal import GoalState
+from domain.key_result import ProgressRecorded, TargetAdjusted
 from domain.measurement import Measurement, MeasurementRecorded
 from domain.scoring import GUIDE_1_5, ScoringPolicy
 from domain.stream import Fact
 from domain.whatif.comparing import Asked, Comparison, KeyResultFigures, MeanFigures, Pair, Score, compare
-from domain.whatif.folding import Line, Measured, When
+from domain.whatif.folding import Line, Measured, Standing, When
 from domain.whatif.leaving_out import LeftOut
 from domain.whatif.sentences import sentence
-from projections import lines, reading
+from projections import key_results, lines, reading
 from projections.answers import Answer, figure, measure, ref, time
 from projections.cycles import CYCLES
 from projections.feeds import FEEDS
-from projections.key_results import KEY_RESULTS
+from projections.key_results import KEY_RESULTS, Reckoned
 from projections.lines import Progress, Told
 from projections.moment import Moment
 from projections.objectives import OBJECTIVES
@@ -70,14 +72,16 @@ def what_if(connection: Connection[DictRow], scope: Scope, supposed: Supposed, m
     cycle = row if table is CYCLES else reading.one(connection, CYCLES, row["cycle_id"], moment)
     if cycle is None:
         raise LookupError(f"the cycle of {scope.id} is not in the views")
-    subjects = _subjects(connection, scope, moment)
-    feed = None if supposed.without_feed is None else _feed(connection, supposed.without_feed, scope, subjects, moment)
+    titles, standings = _standings(connection, scope, row, moment)
+    within = {scope.id, *titles, *(each.id for each in standings)}
+    feed = None if supposed.without_feed is None else _feed(connection, supposed.without_feed, within, moment)
     streams = () if feed is None else (Measurement.create_id(feed["id"], feed["key_result_id"]),)
     left_out = LeftOut(supposed.without, frozenset(streams), supposed.targets_as_committed)
     asked = Asked(left_out, supposed.policy)
-    facts = _lines(connection, scope, subjects, moment)
+    touched = within & _touched(connection, supposed, feed, within, moment)
+    facts = lines_about(connection, sorted(touched), moment)
     when = When(moment.clock, moment.effective_at)
-    found = compare(facts, asked, cycle["time_zone"], when, moment.position)
+    found = compare(titles, standings, facts, asked, cycle["time_zone"], when, moment.position)
     subject = row["name"] if table is CYCLES else row["title"]
     said = sentence(found, asked, subject, None if feed is None else feed["name"])
     return {
@@ -102,39 +106,80 @@ _TABLES: dict[str, Table] = {"cycle": CYCLES, "objective": OBJECTIVES, "key_resu
 # What is read
 
 
-def _subjects(connection: Connection[DictRow], scope: Scope, moment: Moment) -> list[UUID]:
-    """The goals that the facts of the scope are about; of a cycle all, which need not be named."""
-    if scope.kind == "cycle":
-        return []
-    rows = connection.execute(
-        f"SELECT id FROM {KEY_RESULTS.name} WHERE objective_id = %s AND from_position = begun AND begun <= %s",
-        [scope.id, moment.position],
+def _standings(
+    connection: Connection[DictRow], scope: Scope, row: DictRow, moment: Moment
+) -> tuple[dict[UUID, str], list[Standing]]:
+    """The objectives of the scope by their titles, and its key results as they stand, in the order of their drafts."""
+    match scope.kind:
+        case "cycle":
+            rows = reading.many(
+                connection, OBJECTIVES, moment, columns="row.id, row.title", under={"cycle_id": scope.id}
+            )
+            parts = key_results.under(connection, moment, cycle_id=scope.id)
+            titles = {each["id"]: each["title"] for each in rows}
+        case "objective":
+            parts = key_results.under(connection, moment, objective_ids=[str(scope.id)])
+            titles = {scope.id: row["title"]}
+        case _:
+            parts, titles = key_results.under(connection, moment, objective_ids=[str(row["objective_id"])]), {}
+    found = [_standing(part) for own in parts.values() for part in own]
+    return titles, [each for each in found if titles or each.id == scope.id]
+
+
+def _standing(part: Reckoned) -> Standing:
+    answer = part.answer
+    return Standing(
+        UUID(answer["id"]),
+        UUID(answer["objective_id"]),
+        answer["title"],
+        answer["unit"],
+        GoalState(answer["state"]),
+        _decimal(answer["value"]),
+        _decimal(answer["target"]),
+        part.weight,
+        part.attainment,
     )
-    return [scope.id, *(row["id"] for row in rows)]
 
 
-def _feed(connection: Connection[DictRow], id: UUID, scope: Scope, subjects: list[UUID], moment: Moment) -> DictRow:
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _feed(connection: Connection[DictRow], id: UUID, within: set[UUID], moment: Moment) -> DictRow:
     """The feed. `Invalid` where there is none, or none that measures in the scope."""
     row = connection.execute(
-        f"SELECT id, key_result_id, cycle_id, name FROM {FEEDS.name} WHERE id = %s AND from_position = begun"
-        " AND begun <= %s",
+        f"SELECT id, key_result_id, name FROM {FEEDS.name} WHERE id = %s AND from_position = begun AND begun <= %s",
         [id, moment.position],
     ).fetchone()
     if row is None:
         raise Invalid(Breach("without_feed", "unknown_feed", f"there is no feed {id} at that moment"))
-    is_within = row["cycle_id"] == scope.id if scope.kind == "cycle" else row["key_result_id"] in subjects
-    if not is_within:
+    if row["key_result_id"] not in within:
         raise Invalid(Breach("without_feed", "outside_scope", f"the feed {row['name']} measures something else"))
     return row
 
 
-def _lines(connection: Connection[DictRow], scope: Scope, subjects: list[UUID], moment: Moment) -> Iterator[Line]:
-    """The facts about the scope in their order, a page of lines in memory at a time."""
-    asked = {"id": scope.id, "subjects": subjects, "last": moment.position, "limit": LINES_A_PAGE}
-    statement = _OF_CYCLE if scope.kind == "cycle" else _OF_GOALS
+def _touched(
+    connection: Connection[DictRow], supposed: Supposed, feed: DictRow | None, within: set[UUID], moment: Moment
+) -> set[UUID]:
+    """What the facts are about that may be left out."""
+    rows = connection.execute(
+        "SELECT subject_id FROM history WHERE position = ANY(%s::bigint[])", [list(supposed.without)]
+    ).fetchall()
+    if supposed.targets_as_committed:
+        rows += connection.execute(
+            "SELECT subject_id FROM history WHERE subject_id = ANY(%s) AND type = %s AND position <= %s",
+            [list(within), TargetAdjusted.TYPE, moment.position],
+        ).fetchall()
+    return {row["subject_id"] for row in rows} | (set() if feed is None else {feed["key_result_id"]})
+
+
+def lines_about(connection: Connection[DictRow], goals: Sequence[UUID], moment: Moment) -> Iterator[Line]:
+    """The facts about these goals in their order, a page of lines in memory at a time."""
     after = 0
     while True:
-        rows = connection.execute(statement, {**asked, "after": after}).fetchall()
+        rows = connection.execute(
+            _FACTS, {"goals": goals, "after": after, "last": moment.position, "limit": LINES_A_PAGE}
+        ).fetchall()
         for row in rows:
             yield _line(*lines.read(row["type"], row["line"]))
         if len(rows) < LINES_A_PAGE:
@@ -142,16 +187,16 @@ def _lines(connection: Connection[DictRow], scope: Scope, subjects: list[UUID], 
         after = rows[-1]["position"]
 
 
-_FACTS = (
-    "SELECT e.position, e.type, e.line FROM ({}) AS found JOIN ledger.events AS e USING (position) ORDER BY position"
-)
-_PAGE = "position > %(after)s AND position <= %(last)s ORDER BY position LIMIT %(limit)s"
-_OF_CYCLE = _FACTS.format(f"SELECT position FROM history WHERE cycle_id = %(id)s AND {_PAGE}")
 # Each goal's next facts, then the next of all: a few steps in the index for each, however long the histories.
-_OF_GOALS = _FACTS.format(
-    "SELECT f.position FROM unnest(%(subjects)s::uuid[]) AS about (id) CROSS JOIN LATERAL ("
-    f"SELECT position FROM history WHERE subject_id = about.id AND {_PAGE}) AS f ORDER BY position LIMIT %(limit)s"
-)
+_FACTS = """
+    SELECT position, e.type, e.line FROM (
+        SELECT h.position FROM unnest(%(goals)s::uuid[]) AS about (id) CROSS JOIN LATERAL (
+            SELECT position FROM history
+             WHERE subject_id = about.id AND position > %(after)s AND position <= %(last)s
+             ORDER BY position LIMIT %(limit)s) AS h
+         ORDER BY h.position LIMIT %(limit)s
+    ) AS found JOIN ledger.events AS e USING (position) ORDER BY position
+"""
 
 
 def _line(told: Told[Any], fact: Any) -> Line:

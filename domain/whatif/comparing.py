@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Generic, TypeVar
@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.goal import GoalState
 from domain.measures import Roll, objective_attainment, weighted_mean
 from domain.scoring import GUIDE_1_5, Advice, Band, ScoringPolicy, advice, band, objective_points, points
-from domain.whatif.folding import Goals, KeyResult, Line, When
+from domain.whatif.folding import Goals, Line, Standing, When
 from domain.whatif.leaving_out import LeftOut, Sieve
 
 T = TypeVar("T")
@@ -87,32 +87,39 @@ class Comparison:
         return sum(pair.is_changed for pair in self.key_results)
 
 
-def compare(lines: Iterable[Line], asked: Asked, time_zone: str, when: When, last: int) -> Comparison:
-    """Fold the facts of a scope twice, all of them and those that are not left out, and reckon both.
+def compare(
+    titles: Mapping[UUID, str],
+    standings: Sequence[Standing],
+    lines: Iterable[Line],
+    asked: Asked,
+    time_zone: str,
+    when: When,
+    last: int,
+) -> Comparison:
+    """Fold facts twice, all of them and those that are not left out, and reckon both.
 
-    `lines` are all facts known at the moment, in their order; `last` is the moment's position. `Invalid` names each
-    position that cannot be left out.
+    `titles` are those of the objectives and `standings` all key results as they are. `lines` are all facts known at the
+    moment, in their order, about each goal of which something may be left out; `last` is the moment's position.
+    `Invalid` names each position that cannot be left out.
     """
     real, other = Goals(time_zone), Goals(time_zone)
-    sieve, touched, left_out = Sieve(asked.left_out, last), set(), 0
+    sieve, left_out = Sieve(asked.left_out, last), 0
     for line in lines:
         real.take(line)
         if sieve.leaves_out(line):
-            touched.add(line.about)
             left_out += 1
         else:
             other.take(line)
     sieve.check()
-    parts: dict[UUID, list[Pair[KeyResultFigures]]] = {id: [] for id in real.objectives}
-    for id, goal in real.key_results.items():
-        figures = _figures(goal, when, asked.real_policy)
-        if id in touched:
-            hypothetical = _figures(other.key_results[id], when, asked.policy)
-        else:
-            hypothetical = _rescored(figures, asked.policy)
-        pair = Pair(id, goal.objective_id, goal.terms.title, figures, hypothetical, goal.terms.unit)
-        parts.setdefault(goal.objective_id, []).append(pair)
-    objectives = tuple(_objective(id, title, parts[id], asked) for id, title in real.objectives.items())
+    parts: dict[UUID, list[Pair[KeyResultFigures]]] = {id: [] for id in titles}
+    for known in standings:
+        is_folded = known.id in real.key_results
+        is_so = real.key_results[known.id].standing(when) if is_folded else known
+        would_be = other.key_results[known.id].standing(when) if is_folded else known
+        figures, hypothetical = _figures(is_so, asked.real_policy), _figures(would_be, asked.policy)
+        pair = Pair(known.id, known.objective_id, known.title, figures, hypothetical, known.unit)
+        parts.setdefault(known.objective_id, []).append(pair)
+    objectives = tuple(_objective(id, title, parts[id], asked) for id, title in titles.items())
     return Comparison(
         tuple(pair for own in parts.values() for pair in own),
         objectives,
@@ -122,17 +129,10 @@ def compare(lines: Iterable[Line], asked: Asked, time_zone: str, when: When, las
     )
 
 
-def _figures(goal: KeyResult, when: When, policy: ScoringPolicy) -> KeyResultFigures:
-    share = goal.attainment(when)
+def _figures(known: Standing, policy: ScoringPolicy) -> KeyResultFigures:
+    share = known.attainment
     score = None if share is None else _score(points(policy, share), share, policy)
-    return KeyResultFigures(goal.state, goal.value(when), goal.target, goal.terms.weight, share, score)
-
-
-def _rescored(figures: KeyResultFigures, policy: ScoringPolicy) -> KeyResultFigures:
-    """The same under another policy."""
-    share = figures.attainment
-    score = None if share is None else _score(points(policy, share), share, policy)
-    return KeyResultFigures(figures.state, figures.value, figures.target, figures.weight, share, score)
+    return KeyResultFigures(known.state, known.value, known.target, known.weight, share, score)
 
 
 def _score(found: Decimal, share: Decimal, policy: ScoringPolicy) -> Score:

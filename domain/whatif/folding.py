@@ -36,7 +36,6 @@ from domain.key_result import (
 )
 from domain.limits import limit_attainment
 from domain.measures import Direction, Milestone, Point, Source, milestone_attainment, readings
-from domain.objective import ObjectiveDrafted, ObjectiveDraftRevised, ObjectiveRephrased
 from domain.stream import Fact
 from domain.terms import Terms
 
@@ -86,6 +85,21 @@ class When:
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A key result as it stands at a moment; `attainment` is unclamped and unrounded."""
+
+    id: UUID
+    objective_id: UUID
+    title: str
+    unit: str | None
+    state: GoalState
+    value: Decimal | None
+    target: Decimal | None
+    weight: Decimal | None
+    attainment: Decimal | None
+
+
 class KeyResult:
     """A key result as the facts so far leave it.
 
@@ -105,11 +119,6 @@ class KeyResult:
         self._said: dict[int, int] = {}  # the positions of a person's progress, by version
         self._override: Point | None = None
         self._override_until: OverrideUntil | None = None
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether it counts for its objective."""
-        return self.state in (GoalState.COMMITTED, GoalState.SCORED)
 
     @property
     def target(self) -> Decimal | None:
@@ -135,6 +144,13 @@ class KeyResult:
             series = readings(self._points.values())
             return limit_attainment(direction, target, series, self.committed_at, deadline_at, self._end(when))
         return None if baseline is None else measures.attainment(direction, baseline, target, self.value(when))
+
+    def standing(self, when: When) -> Standing:
+        """How it stands at the moment."""
+        terms, value, share = self.terms, self.value(when), self.attainment(when)
+        return Standing(
+            self.id, self.objective_id, terms.title, terms.unit, self.state, value, self.target, terms.weight, share
+        )
 
     def take(self, line: Line) -> None:
         """Follow one fact more."""
@@ -212,23 +228,15 @@ class KeyResult:
 
 
 class Goals:
-    """The objectives, by their titles, and key results that the facts so far make; in the order of their drafts."""
+    """The key results that the facts so far make."""
 
     def __init__(self, time_zone: str) -> None:
         self.time_zone = time_zone
-        self.objectives: dict[UUID, str] = {}
         self.key_results: dict[UUID, KeyResult] = {}
 
     def take(self, line: Line) -> None:
-        """Follow one fact more. LookupError where it is about a key result that was never drafted."""
-        match line.fact:
-            case KeyResultDrafted() as drafted:
-                self.key_results[line.stream] = KeyResult(line, drafted, self.time_zone)
-            case ObjectiveDrafted() as objective:
-                self.objectives[line.stream] = objective.title
-            case ObjectiveDraftRevised(title=str() as title) | ObjectiveRephrased(to=title):
-                self.objectives[line.stream] = title
-            case Measured() as measured:
-                self.key_results[measured.key_result_id].take(line)
-            case _ if line.stream in self.key_results:
-                self.key_results[line.stream].take(line)
+        """Follow one fact more; one that is not about a key result changes nothing here."""
+        if isinstance(line.fact, KeyResultDrafted):
+            self.key_results[line.stream] = KeyResult(line, line.fact, self.time_zone)
+        elif line.about in self.key_results:
+            self.key_results[line.about].take(line)

@@ -21,16 +21,19 @@ from domain.measurement import MeasurementRecorded, MeasurementWindowMoved
 from domain.objective import ObjectiveRephrased
 from domain.scoring import HUNDRED_0_100
 from domain.stream import Fact
+from domain.whatif.folding import Goals, When
+from projections.answers import figure, measure
 from projections.moment import Moment, resolve
 from projections.runner import catch_up
 from projections.tree import tree
-from projections.whatif import Scope, Supposed, what_if
+from projections.whatif import Scope, Supposed, lines_about, what_if
 from tests.projections import oracle
 from tests.projections.goals import (
     CYCLE,
     FEED,
     KEY_RESULT,
     OBJECTIVE,
+    ZONE,
     committed,
     draft_key_result,
     measured,
@@ -67,6 +70,26 @@ def told_all(teller: Teller, connection: Views) -> Moment:
     return resolve(connection, now=teller.now + timedelta(days=1))
 
 
+def check_fold_like_views(connection: Views, moment: Moment) -> None:
+    """Every key result, folded from the ledger's lines alone, is what the read models say."""
+    views = sent(tree(connection, CYCLE, moment))
+    parts = [part for branch in views["objectives"] for part in branch["key_results"]]
+    goals = Goals(ZONE)
+    for line in lines_about(connection, [UUID(part["id"]) for part in parts], moment):
+        goals.take(line)
+    assert len(goals.key_results) == len(parts)
+    for part in parts:
+        folded = goals.key_results[UUID(part["id"])].standing(When(moment.clock, moment.effective_at))
+        assert (folded.title, folded.unit, folded.state) == (part["title"], part["unit"], part["state"])
+        assert str(folded.objective_id) == part["objective_id"]
+        assert [measure(folded.value), measure(folded.target), measure(folded.weight)] == [
+            part["value"],
+            part["target"],
+            part["weight"],
+        ]
+        assert figure(folded.attainment) == part["attainment"]
+
+
 def check_like_the_views(found: Answer, connection: Views, moment: Moment) -> None:
     views = sent(tree(connection, CYCLE, moment))
     assert [each["id"] for each in found["objectives"]] == [each["id"] for each in views["objectives"]]
@@ -98,6 +121,7 @@ def test_with_nothing_left_out_it_says_what_the_views_say(teller: Teller, connec
         as_of = begin + (end - begin) * history.random.random()
         effective_at = begin - timedelta(days=3) + (end - begin) * history.random.random() if number % 2 else None
         moment = resolve(connection, now=end, as_of=as_of, effective_at=effective_at)
+        check_fold_like_views(connection, moment)
         found = sent(what_if(connection, WHOLE, Supposed(), moment))
         check_like_the_views(found, connection, moment)
         assert (found["left_out"], found["changed_key_results"]) == (0, 0)
@@ -111,6 +135,7 @@ def test_what_is_left_out_counts_as_if_it_had_never_been(teller: Teller, connect
     history.begin()
     history.go_on(140)
     moment = told_all(teller, connection)
+    real = sent(tree(connection, CYCLE, moment))
     may = [told.position for told in teller.told if isinstance(told.fact, MAY_BE_MISSING)]
     for _ in range(12):
         missing = set(history.random.sample(may, history.random.randint(1, 12)))
@@ -118,7 +143,9 @@ def test_what_is_left_out_counts_as_if_it_had_never_been(teller: Teller, connect
         world = oracle.fold(told for told in teller.told if told.position not in missing)
         found = sent(what_if(connection, WHOLE, Supposed(without=tuple(sorted(missing))), moment))
         assert found["left_out"] == len(missing)
+        views = {part["id"]: part for branch in real["objectives"] for part in branch["key_results"]}
         for part in found["key_results"]:
+            assert part["real"]["attainment"] == views[part["id"]]["attainment"]
             expected = oracle.state(world.key_results[UUID(part["id"])], moment.clock)
             names = ("state", "value", "target", "weight", "attainment")
             assert {name: part["hypothetical"][name] for name in names} == {name: expected[name] for name in names}
@@ -287,11 +314,13 @@ def test_a_cycle_without_goals_has_no_figures(teller: Teller, connection: Views)
 def test_pages_of_lines_make_one_history(teller: Teller, connection: Views, monkeypatch: pytest.MonkeyPatch) -> None:
     history = History(teller, 50)
     history.begin()
-    history.go_on(60)
+    history.go_on(150)
     moment = told_all(teller, connection)
-    whole = asked(connection, moment)
-    objective = asked(connection, moment, Scope("objective", history.objectives[0]))
+    scope = Scope("objective", history.objectives[0])
+    whole = asked(connection, moment, targets_as_committed=True)
+    objective = asked(connection, moment, scope, targets_as_committed=True)
+    assert whole["left_out"] > objective["left_out"] > 0
     monkeypatch.setattr("projections.whatif.LINES_A_PAGE", 7)
-    assert asked(connection, moment) == whole
-    assert asked(connection, moment, Scope("objective", history.objectives[0])) == objective
+    assert asked(connection, moment, targets_as_committed=True) == whole
+    assert asked(connection, moment, scope, targets_as_committed=True) == objective
     assert objective["objectives"][0] == whole["objectives"][0]
