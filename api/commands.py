@@ -27,6 +27,7 @@ from api.responses import json_response
 from api.services import Services
 from domain.application import OkrLedger, Outcome
 from domain.command import Command
+from domain.errors import Refusal
 from ledger.durable import await_disk
 from projections.answers import Answer
 from projections.foreseen import key_result_at
@@ -69,18 +70,23 @@ def run(
                 with okr.record.on(connection):
                     outcome = decide(okr, by)
                     done = _done(okr, outcome, resource, is_created=is_created)
-                if outcome.position is None:
-                    await_disk(connection)  # the answer is about what others have just recorded
-                return done, False
+                return _on_disk(connection, outcome, done), False
             with okr.record.on(connection), okr.record.transaction():
                 if key is not None and (before := key.claim(connection)) is not None:
                     return before, True
                 if must_queue:
                     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"queue {queue}"])
-                done = _done(okr, decide(okr, by), resource, is_created=is_created)
+                try:
+                    outcome = decide(okr, by)
+                except Refusal:
+                    # Perhaps because of what its twin did, which ended between the claim's look and its lock.
+                    if key is not None and (before := key.claim(connection)) is not None:
+                        return before, True
+                    raise
+                done = _done(okr, outcome, resource, is_created=is_created)
                 if key is not None:
                     key.keep(connection, done)
-                return done, False
+            return _on_disk(connection, outcome, done), False
         except (IntegrityError, KeyTaken):
             if queue is not None:
                 _contended_until[queue] = time.monotonic() + CONTENDED_S
@@ -120,6 +126,13 @@ def _is_contended(stream: UUID) -> bool:
     if len(_contended_until) > MOST_CONTENDED:
         _contended_until.clear()  # forgetting costs an attempt, no more
     return _contended_until.get(stream, 0.0) > time.monotonic()
+
+
+def _on_disk(connection: Connection[DictRow], outcome: Outcome, done: Done) -> Done:
+    """The same, once the disk has it: where nothing changed, the answer is about what others have just recorded."""
+    if outcome.position is None:
+        await_disk(connection)
+    return done
 
 
 def _done(okr: OkrLedger, outcome: Outcome, resource: Resource, *, is_created: bool) -> Done:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from uuid import UUID, uuid4
 
@@ -11,7 +11,13 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from api.idempotency import KEPT_DAYS
+from api import commands
+from api.idempotency import KEPT_DAYS, Done, IdempotencyKey
+from api.resources import KEY_RESULT
+from api.services import services_of
+from domain.application import OkrLedger, Outcome
+from domain.command import Actor, Command
+from domain.errors import conflict
 from tests.api.client import Client, day, read, rules
 
 WHY = {"reason": "Two large customers left", "reason_code": "market_change"}
@@ -89,6 +95,22 @@ def test_a_twin_that_is_at_work_is_not_waited_for(client: Client, api_url: str) 
     assert set(statuses) <= {200, 409}
     assert 200 in statuses
     assert facts(api_url, "KeyResult.ProgressRecorded") == 1
+
+
+def test_whoever_is_refused_for_what_its_twin_has_just_done_gets_the_answer_of_the_twin(client: Client) -> None:
+    here, id = services_of(client.app), UUID(client.key_result())
+    key = IdempotencyKey("anna", "same", b"hash")
+    of_the_twin = Done(200, KEY_RESULT.name, id, 3, 7)
+
+    def decide(okr: OkrLedger, by: Command) -> Outcome:
+        with here.reads.connection() as its_connection:
+            key.keep(its_connection, of_the_twin)
+        conflict("reached", "the twin has reached this milestone")
+
+    with here.reads.connection() as connection:
+        by = Command(Actor("anna"), datetime.now(UTC))
+        told = commands.run(here, connection, by, decide, KEY_RESULT, key=key, queue=id, is_created=False)
+    assert told == (of_the_twin, True)
 
 
 def test_keys_are_forgotten_after_their_days(client: Client, api_url: str) -> None:

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from threading import Event as Flag
 from threading import Thread
 from time import monotonic
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from api import commands
 from api.app import create_app
 from api.services import services_of
 from api.settings import ApiSettings
@@ -160,6 +161,19 @@ def test_views_show_nothing_that_a_crash_could_take_back(house: House, projector
             assert monotonic() < give_up_at, "the views do not follow"
     _crash(house)
     assert verify(house.server.url).size == 1
+
+
+@pytest.mark.parametrize("is_contended", [False, True])
+def test_an_answer_to_what_changed_nothing_is_of_what_the_disk_has(
+    house: House, is_contended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = house.client.objective(house.client.cycle())
+    if is_contended:
+        monkeypatch.setitem(commands._contended_until, UUID(id), float("inf"))
+    _record_without_waiting_for_the_disk(house)
+    told = house.client.done(f"/v1/objectives/{id}/revisions", {"title": "Teams choose us"})
+    _crash(house)
+    assert told["position"] == verify(house.server.url).size
 
 
 def test_whoever_waits_for_the_disk_may_tell(house: House) -> None:
