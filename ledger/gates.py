@@ -39,6 +39,13 @@ _STREAM_IN_CYCLE = """
      WHERE s.stream_id = %b
 """
 
+_ENDING = (KeyResultDropped, KeyResultReplaced)
+# Sorted, as batches take these rows.
+_TAKE_NO_MORE_PROGRESS = """
+    UPDATE feeds.totals SET takes_progress = false WHERE key_result_id IN (
+        SELECT key_result_id FROM feeds.totals WHERE key_result_id = ANY(%s) ORDER BY key_result_id FOR UPDATE)
+"""
+
 _Follower = Callable[[Connection[DictRow], DraftedEvent, Any], None]
 
 
@@ -68,11 +75,17 @@ def _terms(row: DictRow) -> CycleTerms:
 
 def are_touched_by(events: Sequence[DraftedEvent]) -> bool:
     """Whether any of the events changes these tables."""
-    return any(type(event.fact) in _FOLLOWING for event in events)
+    return any(type(event.fact) in _FOLLOWING or isinstance(event.fact, _ENDING) for event in events)
 
 
-def follow(connection: Connection[DictRow], events: Sequence[DraftedEvent]) -> None:
-    """Bring the tables to what the events say."""
+def follow(connection: Connection[DictRow], events: Sequence[DraftedEvent], cycle: CycleTerms | None) -> None:
+    """Bring the tables to what the events, which belong to the cycle if there is one, say."""
+    # The append would take it too, but after the rows below: everybody takes the cycle first.
+    if cycle is not None:
+        hold_cycle(connection, cycle.id, exclusive=False)
+    ended = [event.originator_id for event in events if isinstance(event.fact, _ENDING)]
+    if ended:
+        connection.execute(_TAKE_NO_MORE_PROGRESS, [ended])
     for event in events:
         bring = _FOLLOWING.get(type(event.fact))
         if bring is not None:
@@ -125,10 +138,6 @@ def _turn_cycle(state: CycleState) -> _Follower:
     return turn
 
 
-def _take_no_more_progress(connection: Connection[DictRow], event: DraftedEvent, _: Fact) -> None:
-    connection.execute("UPDATE feeds.totals SET takes_progress = false WHERE key_result_id = %s", [event.originator_id])
-
-
 _FOLLOWING: dict[type[Fact], _Follower] = {
     CycleOpened: _open_cycle,
     CycleStarted: _turn_cycle(CycleState.RUNNING),
@@ -138,6 +147,4 @@ _FOLLOWING: dict[type[Fact], _Follower] = {
     ObjectiveDrafted: _begin("objective", "cycle_id"),
     KeyResultDrafted: _begin("key_result", "objective_id"),
     FeedDefined: _begin("feed", "key_result_id", "name"),
-    KeyResultDropped: _take_no_more_progress,
-    KeyResultReplaced: _take_no_more_progress,
 }

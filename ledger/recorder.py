@@ -90,10 +90,11 @@ class LedgerRecorder(ApplicationRecorder):
         events = cast(Sequence[DraftedEvent], stored_events)
         drafts, texts = _told(events, by)
         # The append alone is one statement: a transaction of its own, that shares its flush with others.
-        opened = self.datastore.unit if gates.are_touched_by(events) else self.datastore.get_connection
-        with opened() as connection:
+        is_alone = not gates.are_touched_by(events)
+        with self.datastore.get_connection() if is_alone else self.datastore.unit() as connection:
             try:
-                gates.follow(connection, events)
+                if not is_alone:
+                    gates.follow(connection, events, cycle)
                 first = _append(connection, drafts, texts, cycle)
             except psycopg.errors.UniqueViolation as error:
                 if error.diag.constraint_name in TAKEN:

@@ -77,9 +77,9 @@ class Workplace:
         )
         okr.commit_objective(self.objective, by())
 
-    def key_result(self) -> UUID:
+    def key_result(self, id: UUID | None = None) -> UUID:
         """A committed key result of its own."""
-        id = uuid4()
+        id = id or uuid4()
         terms = Terms(
             title="Revenue",
             owner_id="anna",
@@ -120,10 +120,10 @@ class Workplace:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    def wait_until_somebody_waits_for_a_lock(self) -> None:
-        """Return once a session of this database is held up by another."""
+    def wait_until_somebody_waits_for_a_lock(self, *, sessions: int = 1) -> None:
+        """Return once so many sessions of this database are held up by others."""
         waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        eventually(lambda: bool(self.rows(waiting)))
+        eventually(lambda: len(self.rows(waiting)) >= sessions)
 
     def lines(self, prefix: str) -> list[Line]:
         """The ledger's lines of types that begin with the prefix, in order."""

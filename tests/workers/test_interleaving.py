@@ -4,14 +4,17 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
 from domain.application import OkrLedger
 from domain.feeds.definition import parse_definition
+from ledger.recorder import VersionConflict
 from tests.workers.given import Reader, Record, Workplace, by, deal
 from workers.feeds import tallies, totals
 from workers.feeds.batch import Outdated
+from workers.feeds.catalogue import Catalogue
 from workers.feeds.database import transaction
 
 D = Decimal
@@ -127,3 +130,51 @@ def test_workers_that_meet_the_same_new_entities_in_other_orders_do_not_block_ea
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(read, range(4)))
     assert work.values(feed)[-1] == D(200)
+
+
+def test_an_objective_is_dropped_beside_a_batch_of_its_key_results_without_a_deadlock(
+    work: Workplace, okr: OkrLedger
+) -> None:
+    first, last = UUID(int=1), UUID(int=2)
+    for key_result in (last, first):
+        work.feed(work.key_result(key_result))
+    Reader.of(okr)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(okr) as connection:
+            totals.hold(connection, [first])
+            dropping = pool.submit(okr.drop_objective, work.objective, by())
+            work.wait_until_somebody_waits_for_a_lock()
+            totals.hold(connection, [last])
+        dropping.result(20)
+    assert [row["takes_progress"] for row in work.rows("SELECT takes_progress FROM feeds.totals")] == [False, False]
+
+
+def test_whoever_waits_for_a_cycle_keeps_nobody_from_the_totals(work: Workplace, okr: OkrLedger) -> None:
+    key_result = work.key_result()
+    work.feed(key_result)
+    Reader.of(okr)
+    with ThreadPoolExecutor(2) as pool:
+        with transaction(okr) as connection:
+            okr.record.hold_cycle(work.cycle)
+            turning = pool.submit(okr.begin_scoring, work.cycle, by())
+            work.wait_until_somebody_waits_for_a_lock()
+            dropping = pool.submit(okr.drop_key_result, key_result, by())
+            work.wait_until_somebody_waits_for_a_lock(sessions=2)
+            connection.execute("SELECT FROM feeds.totals FOR UPDATE NOWAIT")
+        turning.result(20)
+        with pytest.raises(VersionConflict):  # decided before the cycle turned: to be decided again
+            dropping.result(20)
+
+
+def test_a_key_result_that_ends_while_its_feed_is_first_loaded_takes_no_progress(
+    work: Workplace, okr: OkrLedger
+) -> None:
+    key_result = work.key_result()
+    work.feed(key_result)
+    with ThreadPoolExecutor(1) as pool:
+        with okr.record.transaction():
+            okr.drop_key_result(key_result, by())
+            loading = pool.submit(Catalogue().refresh, okr)
+            work.wait_until_somebody_waits_for_a_lock()
+        loading.result(20)
+    assert work.rows("SELECT takes_progress FROM feeds.totals") == [{"takes_progress": False}]

@@ -97,15 +97,15 @@ def _load(ledger: OkrLedger, feed_id: UUID) -> LiveFeed:
     feed = ledger.load(Feed, feed_id)
     key_result = ledger.load(KeyResult, feed.definition.key_result)
     with transaction(ledger) as connection:
-        cycle = ledger.record.hold_cycle(key_result.cycle_id)
+        is_new = not totals.is_there(connection, key_result.id)
+        # Exclusively: whoever ends the key result has done so, and is found, or will find the row.
+        cycle = ledger.record.hold_cycle(key_result.cycle_id, exclusive=is_new)
         if cycle is None:
             raise LookupError(f"there is no cycle {key_result.cycle_id}")
-        totals.begin(connection, key_result.id, feed.id, last_midnight(clock(connection), cycle.time_zone))
-    # Whoever ends the key result from here on finds the row; whoever did before is found now.
-    with transaction(ledger) as connection:
-        totals.hold(connection, [key_result.id])
-        if ledger.load(KeyResult, key_result.id).is_ended:
-            totals.end(connection, key_result.id)
+        if is_new:
+            midnight = last_midnight(clock(connection), cycle.time_zone)
+            is_ended = ledger.load(KeyResult, key_result.id).is_ended
+            totals.begin(connection, key_result.id, feed.id, midnight, takes_progress=not is_ended)
     return LiveFeed(
         id=feed.id,
         key_result_id=key_result.id,

@@ -154,7 +154,8 @@ WRITE = """
      WHERE key_result_id = %(key_result_id)s
 """
 BEGIN = """
-    INSERT INTO feeds.totals (key_result_id, feed_id, midnight) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
+    INSERT INTO feeds.totals (key_result_id, feed_id, midnight, takes_progress) VALUES (%s, %s, %s, %s)
+    ON CONFLICT DO NOTHING
 """
 NOTE_TIME = """
     UPDATE feeds.totals SET recorded_at = (SELECT recorded_at FROM ledger.head) WHERE key_result_id = ANY(%s)
@@ -166,14 +167,17 @@ WRITE_WINDOW = """
 """
 
 
-def begin(connection: Connection[DictRow], key_result_id: UUID, feed_id: UUID, midnight: datetime) -> None:
-    """Make the row where there is none. Commit before asking whether the key result still takes progress."""
-    connection.execute(BEGIN, [key_result_id, feed_id, midnight])
+def is_there(connection: Connection[DictRow], key_result_id: UUID) -> bool:
+    """Whether the key result has its row."""
+    found = connection.execute("SELECT FROM feeds.totals WHERE key_result_id = %s", [key_result_id])
+    return found.fetchone() is not None
 
 
-def end(connection: Connection[DictRow], key_result_id: UUID) -> None:
-    """The key result takes no more progress."""
-    connection.execute("UPDATE feeds.totals SET takes_progress = false WHERE key_result_id = %s", [key_result_id])
+def begin(
+    connection: Connection[DictRow], key_result_id: UUID, feed_id: UUID, midnight: datetime, *, takes_progress: bool
+) -> None:
+    """Make the row where there is none. The cycle is held exclusively: nobody ends the key result meanwhile."""
+    connection.execute(BEGIN, [key_result_id, feed_id, midnight, takes_progress])
 
 
 def hold(connection: Connection[DictRow], key_result_ids: Collection[UUID]) -> dict[UUID, Totals]:
