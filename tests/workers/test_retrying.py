@@ -104,6 +104,15 @@ def test_what_the_live_consumer_reads_meanwhile_keeps_its_ranges(work: Workplace
     assert sorted(each[3:5] for each in row["ranges"]) == [[1, 3], [2, 2]]
 
 
+def test_letters_tell_nothing_of_the_messages_between_them(work: Workplace, okr: OkrLedger) -> None:
+    feed = work.feed()
+    reader = Reader.of(okr)
+    reader.read([priced(0, "a", 1), deal(1, "b", 2), priced(2, "c", 3)])
+    mend(work, feed)
+    done(work, reader, Chosen(feed))
+    assert [(each.first, each.last) for each in work.facts(feed)[-1].ranges] == [(0, 0), (2, 2)]
+
+
 def test_only_those_that_were_chosen_are_read_again(work: Workplace, okr: OkrLedger) -> None:
     feed = work.feed()
     reader = Reader.of(okr)

@@ -78,9 +78,9 @@ class Again:
 
     @property
     def range(self) -> tuple[int, Range]:
-        # No reading begins or goes on here: the ranges of the live consumer stay their own.
+        # No reading begins or goes on here: ranges stay their own, and what begins at -1 goes on from none of them.
         offset = self.stretch.last
-        return -1, Range(*self.stretch.place, offset, offset, -1 - offset)
+        return -1, Range(*self.stretch.place, offset, offset, -2 - offset)
 
 
 def retry_letters(ledger: OkrLedger, catalogue: Catalogue) -> int:
