@@ -206,7 +206,7 @@ def test_without_an_adjustment_the_promise_counts(teller: Teller, connection: Vi
 def test_targets_as_committed_leave_out_every_adjustment_and_keep_corrections(
     teller: Teller, connection: Views
 ) -> None:
-    lowered(teller)
+    move, _ = lowered(teller)
     teller.tell(KEY_RESULT, kr.TargetAdjusted(from_=Decimal(60), to=Decimal(40)))
     teller.tell(KEY_RESULT, kr.TargetCorrected(corrects=3, from_=Decimal(60), to=Decimal(50)))
     teller.tell(KEY_RESULT, kr.TargetCorrected(corrects=2, from_=Decimal(100), to=Decimal(96)))
@@ -216,6 +216,8 @@ def test_targets_as_committed_leave_out_every_adjustment_and_keep_corrections(
     assert (real["target"], real["attainment"]) == ("40", "1.200000")
     assert (other["target"], other["attainment"], found["left_out"]) == ("96", "0.500000", 2)
     assert found["cycle"] is None
+    at_the_move = resolve(connection, now=teller.now, as_of_position=move)
+    assert asked(connection, at_the_move, scope, targets_as_committed=True)["left_out"] == 1
     assert found["sentence"].startswith("Against the targets as they were committed, “Chips for all” would stand at 50")
 
 
@@ -252,8 +254,39 @@ def test_without_a_feed_what_people_said_counts_and_an_override_stands_on(teller
         "Without what the feed revenue measured, “Revenue” would stand at 7.0 % instead of 30.0 % "
         "and have 1.0 points instead of 1.5."
     )
-    with pytest.raises(Invalid, match="there is no feed"):
-        asked(connection, moment, without_feed=OBJECTIVE)
+
+
+def test_time_alone_does_not_end_an_override_until_the_next_message(teller: Teller, connection: Views) -> None:
+    committed(teller).after(days=1)
+    stream, fact = measured("20", teller.now)
+    message = teller.tell(stream, fact, actor="feed:revenue", kind="feed")
+    override = kr.ProgressOverridden(
+        value=Decimal(7), effective_at=teller.now, until=kr.OverrideUntil.NEXT_MESSAGE, until_on=None
+    )
+    teller.tell(KEY_RESULT, override)
+    moved = MeasurementWindowMoved(
+        feed_id=FEED,
+        feed_revision=1,
+        key_result_id=KEY_RESULT,
+        value=Decimal(30),
+        effective_at=teller.after(days=1).now,
+        evidence=fact.evidence,
+    )
+    teller.tell(stream, moved, actor="feed:revenue", kind="feed")
+    real, other = part_of(asked(connection, told_all(teller, connection), without=(message,)))
+    assert (real["value"], other["value"]) == ("7", "7")
+
+
+def test_only_a_feed_that_measures_in_the_scope_can_be_left_out(teller: Teller, connection: Views) -> None:
+    committed(teller)
+    elsewhere = UUID(int=7)
+    draft_key_result(teller, elsewhere)
+    teller.tell(FEED, FeedDefined(name="revenue", key_result_id=elsewhere, definition={"name": "revenue"}))
+    moment = told_all(teller, connection)
+    scope = Scope("key_result", KEY_RESULT)
+    assert refused(connection, moment, scope, without_feed=FEED) == {"without_feed": "outside_scope"}
+    assert refused(connection, moment, scope, without_feed=OBJECTIVE) == {"without_feed": "unknown_feed"}
+    assert asked(connection, moment, without_feed=FEED)["changed_key_results"] == 0
 
 
 def test_another_policy_moves_points_only(teller: Teller, connection: Views) -> None:
@@ -290,7 +323,15 @@ def test_what_cannot_be_left_out_is_named(teller: Teller, connection: Views) -> 
         "without.3": "unknown_position",
     }
     drafted = [told.position for told in teller.told if isinstance(told.fact, kr.KeyResultDrafted)]
-    roots = (*drafted, position["Objective.Drafted"], position["Objective.Committed"], position["Cycle.Opened"])
+    replaced = teller.tell(other, kr.KeyResultReplaced(successor_id=UUID(int=8)))
+    moment = told_all(teller, connection)
+    roots = (
+        *drafted,
+        replaced,
+        position["Objective.Drafted"],
+        position["Objective.Committed"],
+        position["Cycle.Opened"],
+    )
     assert set(refused(connection, moment, without=roots).values()) == {"cannot_be_left_out"}
     earlier = resolve(connection, now=moment.clock, as_of_position=move)
     assert refused(connection, earlier, without=(value,)) == {"without.0": "unknown_position"}
