@@ -12,6 +12,7 @@ from api.app import create_app
 from api.services import services_of
 from api.settings import ApiSettings
 from ledger.migrate import migrate
+from ledger.recorder import CHANNEL
 from ledger.tokens import Role, create_token
 from projections.runner import Projector, rebuild
 from tests.api.client import Client
@@ -45,6 +46,8 @@ def projector(api_url: str) -> Iterator[None]:
     thread.start()
     yield
     stop.set()
+    with psycopg.connect(api_url, autocommit=True) as connection:
+        connection.execute(f"NOTIFY {CHANNEL}")  # it would otherwise hear of the end at its next poll
     thread.join(timeout=10)
 
 
