@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,9 +82,22 @@ class OwnServer:
         assert self._server.start() == self.url
         self._watchdog = _watch(self._server, self._server.data_dir)
 
+    def back_up(self) -> None:
+        """Keeps a copy of its data. It is stopped."""
+        subprocess.run(["cp", "-a", self._server.data_dir, self._backup], check=True)
+
+    def put_back(self) -> None:
+        """Gives it the data that were kept. It is stopped."""
+        shutil.rmtree(self._server.data_dir)
+        self._backup.rename(self._server.data_dir)
+
     def close(self) -> None:
         self._watchdog.dismiss()
         self._server.stop()
+
+    @property
+    def _backup(self) -> Path:
+        return self._server.data_dir.with_suffix(".backup")
 
 
 @contextmanager

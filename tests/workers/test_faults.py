@@ -10,7 +10,8 @@ from kafka import KafkaProducer, TopicPartition
 
 from cli.trial.broker import API_VERSION, TrialBroker
 from domain.application import OkrLedger
-from domain.feed import FeedGapFound
+from domain.feed import Feed, FeedGapFound
+from domain.feeds.definition import parse_definition
 from ledger.mapper import read_fact
 from ledger.migrate import migrate
 from tests.conftest import TopicFactory
@@ -65,6 +66,32 @@ def test_the_database_crashes_and_comes_back(
         server.start_again()
         eventually(lambda: work.values(feed)[-1:] == [D(200)], seconds=30)
         assert sample(worker, "okr_feed_restarts_total", because="broker") == 0
+
+
+def test_a_database_that_was_put_back_is_believed(
+    crashing: tuple[OwnServer, Workplace], kafka: KafkaServer, topic: TopicFactory
+) -> None:
+    server, work = crashing
+    deals = topic("deals")
+    feed = work.feed(source=source(deals))
+    with running(settings(server.url, kafka)) as worker:
+        send(kafka, deals, [deal("a", 10)])
+        eventually(lambda: work.values(feed) == [D(10)])
+        server.stop_immediate()
+        server.back_up()
+        server.start_again()
+        summing = work.okr.load(Feed, feed).definition.to_mapping()
+        counting = summing | {"aggregate": {"fn": "count", "window": "cycle"}, "value": None}
+        work.okr.revise_feed(feed, parse_definition(counting), by())
+        send(kafka, deals, [deal("b", 20)])
+        eventually(lambda: work.values(feed)[-1:] == [D(2)], seconds=30)
+        server.stop_immediate()
+        away = sample(worker, "okr_feed_restarts_total", because="database")
+        eventually(lambda: sample(worker, "okr_feed_restarts_total", because="database") > away)
+        server.put_back()
+        server.start_again()
+        eventually(lambda: len(work.values(feed)) > 1, seconds=30)
+        assert work.values(feed) == [D(10), D(30)]
 
 
 def test_the_broker_is_killed_and_comes_back(work: Workplace, kafka: KafkaServer, topic: TopicFactory) -> None:

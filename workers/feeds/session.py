@@ -313,6 +313,8 @@ class Session:
                 break
             back_off = min(2 * back_off, LONGEST_BACK_OFF)
         self._ledger = open_ledger(self._settings.database_url)
+        # It may have been put back to where feeds were others.
+        self._catalogue, self._news_at = Catalogue(), float("-inf")
 
 
 def _ignore(offsets: object, answer: object) -> None:
