@@ -18,7 +18,7 @@ from tests.conftest import TopicFactory
 from tests.support.kafka_server import KafkaServer
 from tests.support.postgres_server import OwnServer, own_server
 from tests.workers.given import Workplace, by, eventually
-from tests.workers.running import running, send, settings
+from tests.workers.running import producing, running, send, settings
 from workers.feeds.settings import WorkerSettings
 from workers.feeds.worker import FeedWorker
 
@@ -104,6 +104,32 @@ def test_the_broker_is_killed_and_comes_back(work: Workplace, kafka: KafkaServer
         kafka.start()
         send(kafka, deals, [deal("b")])
         eventually(lambda: work.values(feed)[-1:] == [D(2)], seconds=30)
+
+
+class Misspelt(str):
+    """A text that a producer sends as no UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:
+        return b"na\xffme"
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_a_header_whose_name_is_no_text_holds_up_nobody(
+    work: Workplace, kafka: KafkaServer, topic: TopicFactory, compression: str | None
+) -> None:
+    deals = topic("deals")
+    feed = work.feed(source=source(deals))
+    with producing(kafka, compression_type=compression) as producer:
+        producer.send(deals, deal("a"), headers=[("name", b"1")])
+        producer.send(deals, deal("b"), key=b"\xff", headers=[("n", b"1"), (Misspelt("x"), b"\xff")])
+        producer.send(deals, b"{", headers=[(Misspelt("x"), b"1")])
+        producer.send(deals, deal("c"))
+    with running(settings(work.url, kafka)):
+        eventually(lambda: work.values(feed)[-1:] == [D(3)])
+    (letter,) = work.rows("SELECT header_names, header_values FROM feeds.dead_letters")
+    assert (letter["header_names"], letter["header_values"]) == (["na\ufffdme".encode()], [b"1"])
 
 
 def test_a_topic_that_is_not_there_holds_up_nobody(work: Workplace, kafka: KafkaServer, topic: TopicFactory) -> None:

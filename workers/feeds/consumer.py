@@ -17,6 +17,7 @@ from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.net.compat import KafkaNetClient
 
+from workers.feeds.header_names import read_any_name
 from workers.feeds.settings import WorkerSettings
 
 C = TypeVar("C")
@@ -95,6 +96,7 @@ def open_client(kind: Callable[..., C], **options: Any) -> C:
 
 def open_consumer(settings: WorkerSettings) -> KafkaConsumer:
     """A consumer of the group that subscribes to nothing yet. Raises KafkaError where no broker answers."""
+    read_any_name()
     # The trial broker keeps whoever leaves until the session is over.
     session_ms = 3_000 if settings.is_trial else int(settings.session_timeout * 1000)
     return open_client(
