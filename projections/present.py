@@ -99,7 +99,7 @@ class Present:
 
         Whatever has been handed over by then is in them.
         """
-        self._finish()
+        self.finish()
         for table in [table for table in self.keyless if table in (tables or self.keyless)]:
             table.add_keys(self.connection)
             self.keyless.remove(table)
@@ -135,13 +135,13 @@ class Present:
                 series.put(recent)
         return series
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         if self.beside is not None:
             self.beside.finish()
 
     def _fetch(self, facts: Sequence[tuple[Told[Any], Any]]) -> None:
         """Read at once the present rows of all streams that these facts are about."""
-        self._finish()
+        self.finish()
         wanted: dict[str, set[str]] = {"Cycle": set(), "Objective": set(), "KeyResult": set(), "Feed": set()}
         for told, fact in facts:
             match fact:

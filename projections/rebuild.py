@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg
@@ -55,15 +56,33 @@ def rebuild(url: str, *, progress: Callable[[int, int], None] = lambda _done, _t
             with closing(WriterBeside(another)) as beside:
                 present = Present(connection, keyless=schema.TABLES, beside=beside)
                 position = _load(present, 0, progress)
-                present.add_keys()
+                present.finish()
                 present.beside = None
-        schema.analyze(connection)
+            _complete(present, [connection, another])
         position = _load(present, position, progress)  # what was recorded while the indexes were built
         position = _switch(present, position)
         _drop_old(connection)
         # The server would otherwise let go of it a moment after this returns.
         connection.execute("SELECT pg_advisory_unlock(%s, %s)", REBUILD_LOCK)
     return position
+
+
+def _complete(present: Present, connections: list[Connection[DictRow]]) -> None:
+    """Give the new tables their keys, and the planner its figures of them, over several connections at once."""
+    # The largest come last in the list and first here, so that the connections end at about the same time.
+    waiting = reversed(schema.TABLES)
+
+    def work(connection: Connection[DictRow]) -> None:
+        while (table := next(waiting, None)) is not None:
+            if table in present.keyless:
+                table.add_keys(connection)
+            # The planner otherwise learns what is in the tables a minute later.
+            connection.execute(f"ANALYZE {table.name}")
+
+    with ThreadPoolExecutor(len(connections)) as threads:
+        for done in [threads.submit(work, connection) for connection in connections]:
+            done.result()
+    present.keyless.clear()
 
 
 def connect(url: str) -> Connection[DictRow]:

@@ -64,9 +64,3 @@ def create(connection: Connection[Any], schema: str) -> None:
 
 def drop(connection: Connection[Any], schema: str) -> None:
     connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-
-
-def analyze(connection: Connection[Any]) -> None:
-    """Tell the planner what is in the tables, which it otherwise learns a minute later."""
-    for table in TABLES:
-        connection.execute(f"ANALYZE {table.name}")
