@@ -7,7 +7,7 @@ changes, as the JSON text that every later answer begins with.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -444,19 +444,13 @@ def page(
 def under(
     connection: Connection[DictRow],
     moment: Moment,
-    *,
-    cycle_id: UUID | None = None,
-    objective_ids: list[str] | None = None,
+    parent: str,
+    ids: Sequence[UUID | str],
 ) -> dict[str, list[Reckoned]]:
-    """All key results of a cycle or of some objectives: those of each objective, in the order of their drafts."""
-    rows: list[Found] = reading.many(
-        connection,
-        KEY_RESULTS,
-        moment,
-        columns=COLUMNS,
-        beside=values.IN_FORCE,
-        under={"cycle_id": cycle_id, "objective_id": objective_ids},
-        kind=lambda _: Found._make,
+    """All key results of cycles or of objectives, whichever column `parent` is: those of each objective, in the order
+    of their drafts."""
+    rows = reading.of_parent(
+        connection, KEY_RESULTS, moment, parent, ids, columns=COLUMNS, beside=values.IN_FORCE, kind=Found._make
     )
     parts: dict[str, list[Reckoned]] = {}
     for part in _reckon(connection, rows, moment):
@@ -469,10 +463,11 @@ def reckoned(row: DictRow, value: Value, moment: Moment) -> Reckoned:
     return _reckoned(Found.of(row), value, moment)
 
 
-def _reckon(connection: Connection[DictRow], rows: list[Found], moment: Moment) -> list[Reckoned]:
+def _reckon(connection: Connection[DictRow], rows: Iterable[Found], moment: Moment) -> list[Reckoned]:
     """Rows reckoned in the same order; the same few statements for any number."""
     if moment.effective_at is None:
         return [_reckoned(row, _value(row, moment.clock), moment) for row in rows]
+    rows = list(rows)
     found = values.at(connection, [row._asdict() for row in rows], moment)
     return [_reckoned(row, value, moment) for row, value in zip(rows, found, strict=True)]
 

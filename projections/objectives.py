@@ -268,7 +268,7 @@ def page(
 def branches(connection: Connection[DictRow], cycle_id: UUID, moment: Moment) -> list[orjson.Fragment]:
     """The objectives of a cycle, each with its `key_results`, as JSON text."""
     rows = reading.many(connection, OBJECTIVES, moment, columns=COLUMNS, under={"cycle_id": cycle_id})
-    parts_of = key_results.under(connection, moment, cycle_id=cycle_id)
+    parts_of = key_results.under(connection, moment, "cycle_id", [cycle_id])
     return [_branch(row, parts_of.get(row["id"], [])) for row in rows]
 
 
@@ -279,7 +279,7 @@ def _branch(row: DictRow, parts: list[Reckoned]) -> orjson.Fragment:
 
 def _answers(connection: Connection[DictRow], rows: list[DictRow], moment: Moment) -> list[Answer]:
     """The objectives of these rows, with what their key results come to, of all of them at once."""
-    parts_of = key_results.under(connection, moment, objective_ids=[row["id"] for row in rows]) if rows else {}
+    parts_of = key_results.under(connection, moment, "objective_id", [row["id"] for row in rows]) if rows else {}
     return [orjson.loads(row["members"]) | reckoned(row, parts_of.get(row["id"], [])) for row in rows]
 
 

@@ -115,13 +115,13 @@ def _standings(
             rows = reading.many(
                 connection, OBJECTIVES, moment, columns="row.id, row.title", under={"cycle_id": scope.id}
             )
-            parts = key_results.under(connection, moment, cycle_id=scope.id)
+            parts = key_results.under(connection, moment, "cycle_id", [scope.id])
             titles = {each["id"]: each["title"] for each in rows}
         case "objective":
-            parts = key_results.under(connection, moment, objective_ids=[str(scope.id)])
+            parts = key_results.under(connection, moment, "objective_id", [scope.id])
             titles = {scope.id: row["title"]}
         case _:
-            parts, titles = key_results.under(connection, moment, objective_ids=[str(row["objective_id"])]), {}
+            parts, titles = key_results.under(connection, moment, "objective_id", [row["objective_id"]]), {}
     found = [_standing(part) for own in parts.values() for part in own]
     return titles, [each for each in found if titles or each.id == scope.id]
 
