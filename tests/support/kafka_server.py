@@ -77,7 +77,8 @@ class KafkaServer:
             return
         if not (self._directory / "data").exists():
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            self._run_to_end("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c")
+            # In one word: an id may begin with a hyphen, and would be taken for another option.
+            self._run_to_end("kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}", "-c")
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 [*self._command, "kafka.Kafka", str(self._properties)],
